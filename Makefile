@@ -1,0 +1,109 @@
+# Everything a developer or a pipeline does here. `make` alone lists the targets.
+# `install`, `run` and `test` need make and Python 3.11 or newer, nothing else.
+
+PYTHON ?= python3
+DATA ?= .bindery
+PORT ?= 8000
+WORKERS ?= 2
+UPGRADE ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV_VERSION := 0.13.9
+SOURCES := $(wildcard app tests bench docker)
+
+# What `make ci` runs, in this order, and how many seconds each step may take.
+CI_BUDGETS := \
+	test=600 \
+	lint=240 \
+	journey=240 \
+	docker-scripts=300
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint format journey docker-scripts ci lock clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Bindery needs Python 3.11 or newer, and '$(PYTHON)' is not: name one with 'make PYTHON=python3.11'." >&2; \
+		exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		rm -rf $(VENV); \
+		echo "'$(PYTHON) -m venv' failed: on Debian and Ubuntu install the package python3-venv." >&2; \
+		exit 1; }
+
+# The project goes in last and alone: its dependencies are the locked ones, `pip check` proves that
+# they are those it asks for, and its build needs nothing from outside.
+$(STAMP): requirements/dev.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check
+	@touch $@
+
+install: $(STAMP) ## Create .venv with the locked dependencies and the project.
+
+run: install ## Serve the demo data at http://127.0.0.1:8000 (PORT=, DATA=).
+	$(BIN)/bindery serve --demo --host 127.0.0.1 --port $(PORT) --data $(DATA)
+
+test: install ## Run the tests, and require all branches of the rules to be covered.
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=
+	$(BIN)/coverage report --include='app/rules/*' --fail-under=100
+
+lint: install ## Check format, style, types, the rooms, the dependencies and the Dockerfile.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry app
+	$(BIN)/hadolint Dockerfile
+
+format: install ## Format the code and repair what can be repaired.
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+journey: install ## Play a whole lifecycle against a real server, and print its steps.
+	$(BIN)/python -m tests.journeys.main
+
+docker-scripts: install ## Play the Dockerfile without Docker, as an unprivileged user.
+	docker/check.sh
+
+# A recipe line of its own for each step would hide how long a step took when a later one fails.
+ci: ## Run every check, each within its budget.
+	@report=; \
+	for entry in $(CI_BUDGETS); do \
+		step=$${entry%=*}; budget=$${entry#*=}; \
+		echo "== $$step (at most $$budget s)"; \
+		begun=$$(date +%s); status=0; \
+		timeout --kill-after=10 $$budget $(MAKE) --no-print-directory $$step || status=$$?; \
+		taken=$$(($$(date +%s) - begun)); \
+		case $$status in \
+			0) verdict=passed ;; \
+			124 | 137) verdict='over budget' ;; \
+			*) verdict=failed ;; \
+		esac; \
+		report="$$report$$(printf '%-16s %5d s of %5d s  %s' $$step $$taken $$budget "$$verdict")|"; \
+		test $$status -eq 0 || break; \
+	done; \
+	printf '%s' "$$report" | tr '|' '\n'; \
+	exit $$status
+
+# The address of an index never reaches the files: a lock names versions and hashes only.
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
+
+lock: | $(BIN)/python ## Write the locks anew from pyproject.toml (UPGRADE=--upgrade: newer versions).
+	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	$(UV_COMPILE) --output-file requirements/server.txt pyproject.toml
+	$(UV_COMPILE) --output-file requirements/build.txt --group build
+	$(UV_COMPILE) --output-file requirements/dev.txt pyproject.toml --group dev \
+		--constraints requirements/server.txt --constraints requirements/build.txt
+
+clean: ## Remove the environment, caches and reports; the data of `make run` stays.
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* coverage.xml
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

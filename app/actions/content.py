@@ -1,0 +1,80 @@
+"""Erasing what no row holds any more: rows first, bytes after (design, section 2, rule 2)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from app import database
+from app.actions.part import BOOT
+from app.actions.unit import Actor, Unit, action
+from app.models import Binary, StorageGarbage
+from app.rules.access import Role
+from app.rules.binary import State
+from app.storage.content import ContentStore
+
+_BATCH = 500
+
+
+async def recover() -> None:
+    """Turns the intents that a dead process left into garbage. For a database of one process."""
+
+    async def body(connection: database.Connection) -> None:
+        await database.execute(
+            "INSERT INTO storage_gc (blob, created_at)"
+            " SELECT blob, created_at FROM storage_intent WHERE boot <> $1",
+            [BOOT],
+            using=connection,
+        )
+        await database.execute(
+            "DELETE FROM storage_intent WHERE boot <> $1", [BOOT], using=connection
+        )
+
+    await database.unit_of_work(body)
+
+
+async def erase_garbage(store: ContentStore, *, binary_id: UUID | None = None) -> int:
+    """Erases the bytes of garbage blobs, of one binary or of all; gives how many blobs.
+
+    A binary that is destroyed and has no blob left gets its `contentErasedAt`, with an Event.
+    Raises StorageDegraded; what was not erased stays garbage and is tried again.
+    """
+    erased = 0
+    while True:
+        chosen = (
+            StorageGarbage.all()
+            if binary_id is None
+            else StorageGarbage.filter(binary_id=binary_id)
+        )
+        rows = await chosen.order_by("created_at").limit(_BATCH)
+        if not rows:
+            break
+        await store.erase([row.blob for row in rows])
+        await StorageGarbage.filter(blob__in=[row.blob for row in rows]).delete()
+        erased += len(rows)
+    await _note_erased(binary_id)
+    return erased
+
+
+async def _note_erased(binary_id: UUID | None) -> None:
+    waiting = Binary.filter(state=State.DESTROYED, content_erased_at=None)
+    if binary_id is not None:
+        waiting = waiting.filter(id=binary_id)
+    for binary in await waiting.limit(_BATCH):
+        actor = Actor(organization_id=binary.organization_id, role=Role.ADMIN)
+        await _note(actor, binary.id)
+
+
+@action(Role.ADMIN)
+async def _note(unit: Unit, binary_id: UUID) -> None:
+    if await StorageGarbage.filter(binary_id=binary_id).exists():
+        return
+    noted = (
+        await Binary.filter(
+            organization_id=unit.organization_id, id=binary_id, content_erased_at=None
+        )
+        .using_db(unit.connection)
+        .update(content_erased_at=unit.at, updated_at=unit.at)
+    )
+    if noted:
+        binary = await unit.find(Binary, binary_id)
+        await unit.record("binary.content_erased", binary, after={"contentErasedAt": unit.at})

@@ -1,0 +1,149 @@
+"""The one writer of a binary's state, revision and epoch.
+
+A move is one compare-and-set, the first statement of its transaction after row locks: of any
+number of racing requests the database lets one through. What the move needs is checked after
+it, and a failed check rolls it back (design, section 2, rule 4).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+from uuid import UUID
+
+from tortoise.expressions import F
+
+from app import database
+from app.actions.unit import Unit, not_found
+from app.models import Binary, BinaryPart
+from app.rules.binary import TABLE, Move, State, after, available
+from app.rules.errors import Conflict, InvalidTransition
+from app.rules.prn import Kind
+
+_VERBS = {
+    Move.FINISH_UPLOAD: "The upload can't be finished",
+    Move.START_HASHING: "Hashing can't be started",
+    Move.PASS_VERIFICATION: "Verification can't pass",
+    Move.SIGN: "The binary can't be signed",
+    Move.DESTROY: "The binary can't be destroyed",
+    Move.RESET: "The binary can't be reset",
+}
+_NO_LEASE: dict[str, Any] = {"lease_token": None, "lease_expires_at": None}
+_FRESH: dict[str, Any] = {
+    **_NO_LEASE,
+    "bytes_uploaded": 0,
+    "bytes_hashed": 0,
+    "computed_hash": None,
+    "computed_size": None,
+    "verification_status": None,
+    "verification_error": None,
+    "verification_attempts": 0,
+    "verification_due_at": None,
+    "content_health": None,
+    "content_checked_at": None,
+}
+
+
+async def move(
+    unit: Unit,
+    binary_id: UUID,
+    which: Move,
+    *,
+    expected_revision: int | None = None,
+    only_if: dict[str, Any] | None = None,
+    values: dict[str, Any] | None = None,
+) -> Binary:
+    """Makes one move, records it, and gives the binary as it is then.
+
+    `only_if` are further columns that must still have these values; `values` are set with it.
+    Raises NotFound, InvalidTransition or Conflict, and has then changed nothing.
+    """
+    targets = {row.target for row in TABLE if row.move is which}
+    (target,) = targets
+    conditions: dict[str, Any] = dict(only_if or {})
+    if expected_revision is not None:
+        conditions["revision"] = expected_revision
+    changes: dict[str, Any] = {"state": target, "revision": F("revision") + 1, **_NO_LEASE}
+    changes |= values or {}
+    if which is Move.RESET:
+        changes |= {"epoch": F("epoch") + 1, **_FRESH}
+    if which is Move.DESTROY:
+        changes |= {"epoch": F("epoch") + 1, "bytes_uploaded": 0, "content_health": None}
+    moved = (
+        await Binary.filter(
+            organization_id=unit.organization_id,
+            id=binary_id,
+            state__in=[row.origin for row in TABLE if row.move is which],
+            **conditions,
+        )
+        .using_db(unit.connection)
+        .update(**changes, destroyed=target is State.DESTROYED, updated_at=unit.at)
+    )
+    if not moved:
+        await _refuse(unit, binary_id, which)
+    binary = await unit.find(Binary, binary_id)
+    await unit.record(
+        f"binary.{which.lower()}", binary, after={"state": target, "revision": binary.revision}
+    )
+    return binary
+
+
+async def _refuse(unit: Unit, binary_id: UUID, which: Move) -> NoReturn:
+    present = await unit.find(Binary, binary_id, path=("input", "binaryId"))
+    if after(present.state, which) is None:
+        raise refusal(present, _VERBS[which])
+    raise Conflict(
+        f"{_VERBS[which]}: it is at revision {present.revision} now. Read it again.",
+        state=present.state,
+        revision=present.revision,
+        available_transitions=available(present.state),
+    )
+
+
+def refusal(binary: Binary, what: str) -> InvalidTransition:
+    """Why a binary's present state does not allow something, and what is possible from it."""
+    possible = available(binary.state)
+    return InvalidTransition(
+        f"{what} in state {binary.state}."
+        f" Possible from it: {', '.join(possible) if possible else 'nothing'}.",
+        state=binary.state,
+        available_transitions=possible,
+    )
+
+
+async def hold(unit: Unit, binary_id: UUID, *, what: str, **conditions: Any) -> Binary:
+    """Locks an uploadable binary against moves, and gives it. Raises NotFound, InvalidTransition.
+
+    This is a write, so that it takes the row's lock on both databases and sees what is committed.
+    """
+    held = (
+        await Binary.filter(
+            organization_id=unit.organization_id,
+            id=binary_id,
+            state=State.UPLOADABLE,
+            **conditions,
+        )
+        .using_db(unit.connection)
+        .update(updated_at=unit.at)
+    )
+    binary = await Binary.get_or_none(organization_id=unit.organization_id, id=binary_id)
+    if binary is None:
+        raise not_found(Kind.BINARY, path=("input", "binaryId"))
+    if not held:
+        raise refusal(binary, what)
+    return binary
+
+
+async def drop_parts(unit: Unit, binary_id: UUID) -> None:
+    """Deletes a binary's parts; their blobs are garbage from this transaction on."""
+    await database.execute(
+        "INSERT INTO storage_gc (blob, binary_id, created_at)"
+        " SELECT blob, binary_id, updated_at FROM binary_part"
+        " WHERE organization_id = $1 AND binary_id = $2 AND blob IS NOT NULL",
+        [unit.organization_id, binary_id],
+        using=unit.connection,
+    )
+    await (
+        BinaryPart.filter(organization_id=unit.organization_id, binary_id=binary_id)
+        .using_db(unit.connection)
+        .delete()
+    )

@@ -1,0 +1,191 @@
+"""What a device itself writes: its poll and its report.
+
+A poll writes an Event only when what is reported changes or a claim is new. `lastSeen` is written
+at most once a minute and has none (domain, section 8).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from tortoise.expressions import F
+
+from app.actions.device import held_device
+from app.actions.release import cohort_facts
+from app.actions.unit import Unit, action, prn
+from app.models import Bundle, Device, Release, ReleaseClaim
+from app.reads import resolution
+from app.rules import text
+from app.rules.access import Role
+from app.rules.errors import BadUserInput, Forbidden
+from app.rules.prn import Kind, parse_prn
+from app.rules.resolution import CohortFacts, DeviceFacts, UpdateAnswer, resolve_update
+from app.rules.version import reported_version
+
+RECENT = timedelta(minutes=1)
+"""How exact `lastSeen` is: it is written at most this often."""
+
+
+class Outcome(StrEnum):
+    """What became of an installation."""
+
+    INSTALLED = "INSTALLED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """What a device says that it runs, as it came; what can't be used counts as not reported."""
+
+    release_id: str | None = None
+    bundle_id: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The usable part of what a device reports."""
+
+    reported_release_id: UUID | None
+    reported_bundle_id: UUID | None
+    reported_version: str | None
+
+
+def own_device(unit: Unit, device_id: UUID) -> None:
+    """Refuses that a device's key acts for another device. Raises Forbidden."""
+    if unit.actor.role is Role.DEVICE and unit.actor.device_id != device_id:
+        raise Forbidden("A device's key acts for that device only.", role=Role.WRITE)
+
+
+async def known(organization_id: UUID, reported: Reported) -> Known:
+    """What is usable of a report: ids that exist in the organization, a version with a form."""
+    release_id = _uuid(organization_id, reported.release_id, Kind.RELEASE)
+    bundle_id = _uuid(organization_id, reported.bundle_id, Kind.BUNDLE)
+    if release_id is not None:
+        there = await Release.filter(organization_id=organization_id, id=release_id).exists()
+        release_id = release_id if there else None
+    if bundle_id is not None:
+        there = await Bundle.filter(organization_id=organization_id, id=bundle_id).exists()
+        bundle_id = bundle_id if there else None
+    well_formed = reported_version(reported.version) is not None
+    return Known(release_id, bundle_id, reported.version if well_formed else None)
+
+
+def _uuid(organization_id: UUID, name: str | None, kind: Kind) -> UUID | None:
+    if name is None:
+        return None
+    try:
+        prn = parse_prn(name, kind=kind, path=())
+    except BadUserInput:
+        return None
+    return prn.id if prn.organization == organization_id else None
+
+
+@action(Role.WRITE, Role.DEVICE)
+async def report_device_state(
+    unit: Unit,
+    device_id: UUID,
+    *,
+    reported: Reported,
+    outcome: Outcome | None = None,
+    message: str = "",
+) -> Device:
+    """Takes a device's report.
+
+    With FAILED, `reported` names the release whose installation failed: that is counted for the
+    release, and what the device runs stays as it was. Raises NotFound, Forbidden, BadUserInput.
+    """
+    own_device(unit, device_id)
+    message = text.description(message, field="message", max_length=1_024)
+    device = await held_device(unit, device_id)
+    usable = await known(unit.organization_id, reported)
+    await _see(unit, device)
+    if outcome is Outcome.FAILED:
+        await _count_failure(unit, device, usable.reported_release_id, message)
+    else:
+        await _report(unit, device, usable)
+        if outcome is Outcome.INSTALLED:
+            await unit.record("device.installed", device, after={"message": message})
+    return device
+
+
+async def _count_failure(unit: Unit, device: Device, release_id: UUID | None, message: str) -> None:
+    facts = {"message": message}
+    if release_id is not None:
+        release = await unit.find(Release, release_id)
+        facts["release"] = prn(release)
+        await (
+            Release.filter(organization_id=unit.organization_id, id=release_id)
+            .using_db(unit.connection)
+            .update(failures=F("failures") + 1)
+        )
+    await unit.record("device.install_failed", device, after=facts)
+
+
+async def _report(unit: Unit, device: Device, usable: Known) -> None:
+    await unit.change(
+        "device.report",
+        device,
+        reported_release_id=usable.reported_release_id,
+        reported_bundle_id=usable.reported_bundle_id,
+        reported_version=usable.reported_version,
+    )
+
+
+async def _see(unit: Unit, device: Device) -> None:
+    if device.last_seen_at is None or device.last_seen_at < unit.at - RECENT:
+        device.last_seen_at = unit.at
+        await device.save(using_db=unit.connection, update_fields=["last_seen_at"])
+
+
+@action(Role.WRITE, Role.DEVICE)
+async def claim_update(
+    unit: Unit, device_id: UUID, *, reported: Reported | None = None
+) -> tuple[Device, UpdateAnswer]:
+    """A device's poll: notes what it reports, answers its update, and claims that release.
+
+    Concurrent claims never pass a phase's limit: the loser is answered without that release.
+    Raises NotFound, Forbidden.
+    """
+    own_device(unit, device_id)
+    device = await held_device(unit, device_id)
+    await _see(unit, device)
+    if reported is not None:
+        await _report(unit, device, await known(unit.organization_id, reported))
+    (facts,) = await resolution.devices(unit.organization_id, [device], using=unit.connection)
+    cohort = None if device.cohort_id is None else await cohort_facts(unit, device.cohort_id)
+    answer = resolve_update(facts, cohort, at=unit.at)
+    while cohort is not None and answer.release_id not in {None, *facts.claims}:
+        cohort = await _claims_now(unit, cohort, answer)
+        confirmed = resolve_update(facts, cohort, at=unit.at)
+        if confirmed.release_id == answer.release_id:
+            await _claim(unit, device, facts, confirmed)
+            return device, confirmed
+        answer = confirmed
+    return device, answer
+
+
+async def _claims_now(unit: Unit, cohort: CohortFacts, answer: UpdateAnswer) -> CohortFacts:
+    """The cohort with the claims of the answered release as they are under its row's lock."""
+    release_id = answer.release_id
+    if release_id is None:
+        return cohort
+    await unit.lock(Release, [release_id])
+    count = await ReleaseClaim.filter(
+        organization_id=unit.organization_id, release_id=release_id
+    ).count()
+    return replace(cohort, claims={**cohort.claims, release_id: count})
+
+
+async def _claim(unit: Unit, device: Device, facts: DeviceFacts, answer: UpdateAnswer) -> None:
+    release = await unit.find(Release, answer.release_id or facts.id)
+    await ReleaseClaim.create(
+        using_db=unit.connection,
+        organization_id=unit.organization_id,
+        release_id=release.id,
+        device_id=device.id,
+    )
+    await unit.record("device.claim", device, after={"release": prn(release)})

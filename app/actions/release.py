@@ -1,0 +1,278 @@
+"""Writes about releases. Every edit locks the cohort's row first, so that edits come one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from tortoise.expressions import F
+
+from app.actions.product import open_product
+from app.actions.unit import Unit, action, not_found, prn
+from app.models import ArtifactVersion, Bundle, BundleVersion, Cohort, Release
+from app.reads import resolution
+from app.rules import bundle as bundle_rules
+from app.rules import release as rules
+from app.rules import text, version
+from app.rules.access import Role
+from app.rules.errors import BadUserInput
+from app.rules.ids import new_id
+from app.rules.prn import Kind
+from app.rules.resolution import CohortFacts
+
+MAX_ARCHIVED_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewPhase:
+    """A phase as it was sent: a value or tags."""
+
+    value: float | None = None
+    tags: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRelease:
+    """A release as it was sent."""
+
+    name: str
+    description: str = ""
+    next_release_id: UUID | None = None
+    previous_release_id: UUID | None = None
+    required: bool = False
+    disabled: bool = False
+    scheduled_at: datetime | None = None
+    phase: NewPhase | None = None
+    halt_after: int | None = None
+    version: str | None = None
+    version_requirement: str | None = None
+
+
+async def hold_cohorts(unit: Unit, cohort_ids: Iterable[UUID]) -> None:
+    """Locks cohorts, in order of id, and marks their graphs as changed."""
+    wanted = sorted(set(cohort_ids))
+    await unit.lock(Cohort, wanted)
+    await (
+        Cohort.filter(organization_id=unit.organization_id, id__in=wanted)
+        .using_db(unit.connection)
+        .update(graph_version=F("graph_version") + 1)
+    )
+
+
+async def cohort_facts(unit: Unit, cohort_id: UUID) -> CohortFacts:
+    """The facts of one cohort as this transaction sees them."""
+    found = await resolution.cohorts(unit.organization_id, [cohort_id], using=unit.connection)
+    return found[cohort_id]
+
+
+@action(Role.WRITE)
+async def create_release(
+    unit: Unit, cohort_id: UUID, bundle_id: UUID, *, new: NewRelease
+) -> Release:
+    """Releases a bundle to a cohort, at its place in the cohort's graph.
+
+    Raises BadUserInput, NotFound, AlreadyExists, ProductArchived, BundleAffected, ReleaseGraph
+    and ReleaseConstrained.
+    """
+    fields = _checked(new)
+    phase = _phase(new.phase)
+    await hold_cohorts(unit, [cohort_id])
+    cohort = await unit.find(Cohort, cohort_id, path=("input", "cohortId"))
+    await open_product(unit, cohort.product_id)
+    bundle = await unit.find(Bundle, bundle_id, path=("input", "bundleId"))
+    await _check_bundle(unit, bundle_id)
+    facts = await cohort_facts(unit, cohort_id)
+    await _check_version(unit, cohort_id, new.version)
+    release_id = new_id()
+    *edges, own = rules.insert(
+        facts.graph,
+        new_id=release_id,
+        next_id=new.next_release_id,
+        previous_id=new.previous_release_id,
+        at=unit.at,
+    )
+    intended = rules.ReleaseFacts(
+        id=release_id,
+        next_id=own.next_id,
+        bundle_id=bundle_id,
+        scheduled_at=new.scheduled_at,
+        phase_value=phase.value,
+        phase_tags=phase.tags,
+    )
+    rules.check_constraints(intended, at=unit.at)
+    await _write_edges(unit, edges)
+    release = await Release.create(
+        using_db=unit.connection,
+        id=release_id,
+        organization_id=unit.organization_id,
+        cohort_id=cohort_id,
+        bundle_id=bundle_id,
+        next_release_id=own.next_id,
+        **fields,
+        **_phase_columns(phase),
+    )
+    await unit.record(
+        "release.create",
+        release,
+        after={"name": new.name, "cohort": prn(cohort), "bundle": prn(bundle)},
+    )
+    return release
+
+
+def _checked(new: NewRelease) -> dict[str, object]:
+    rules.check_halt_after(new.halt_after)
+    if new.version is not None:
+        version.parse_version(new.version)
+    if new.version_requirement is not None:
+        version.parse_requirement(new.version_requirement)
+    return {
+        "name": text.name(new.name, field="name", max_length=128),
+        "description": text.description(new.description, field="description"),
+        "required": new.required,
+        "disabled": new.disabled,
+        "scheduled_at": new.scheduled_at,
+        "halt_after": new.halt_after,
+        "version": new.version,
+        "version_requirement": new.version_requirement,
+    }
+
+
+def _phase(new: NewPhase | None) -> rules.Phase:
+    return rules.Phase() if new is None else rules.parse_phase(value=new.value, with_tags=new.tags)
+
+
+def _phase_columns(phase: rules.Phase) -> dict[str, object]:
+    return {
+        "phase_value": None if phase.value is None else str(phase.value),
+        "phase_tags": sorted(phase.tags),
+    }
+
+
+async def _check_bundle(unit: Unit, bundle_id: UUID) -> None:
+    """Refuses an affected bundle; its versions stay locked, so that it stays unaffected."""
+    held = BundleVersion.filter(organization_id=unit.organization_id, bundle_id=bundle_id)
+    version_ids = [row.artifact_version_id for row in await held]
+    await unit.lock(ArtifactVersion, version_ids, share=True)
+    found = await resolution.bundles(unit.organization_id, [bundle_id], using=unit.connection)
+    bundle_rules.check_releasable(found[bundle_id], organization_id=unit.organization_id)
+
+
+async def _check_version(unit: Unit, cohort_id: UUID, wanted: str | None) -> None:
+    if wanted is not None:
+        await unit.refuse_taken(
+            Release,
+            path=("input", "version"),
+            what="a release of this version in the cohort",
+            cohort_id=cohort_id,
+            version=wanted,
+        )
+
+
+async def _write_edges(unit: Unit, edges: Iterable[rules.Edge]) -> None:
+    for edge in edges:
+        await (
+            Release.filter(organization_id=unit.organization_id, id=edge.release_id)
+            .using_db(unit.connection)
+            .update(next_release_id=edge.next_id, updated_at=unit.at)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseChange:
+    """What to change of a release; a field that is not in `given` stays as it is."""
+
+    given: frozenset[str]
+    name: str | None = None
+    description: str | None = None
+    next_release_id: UUID | None = None
+    required: bool | None = None
+    disabled: bool | None = None
+    scheduled_at: datetime | None = None
+    phase: NewPhase | None = None
+    halt_after: int | None = None
+    version_requirement: str | None = None
+
+
+@action(Role.WRITE)
+async def update_release(unit: Unit, release_id: UUID, *, change: ReleaseChange) -> Release:
+    """Changes a release, or moves its one edge. Bundle, cohort and version never change.
+
+    Raises BadUserInput, NotFound, ReleaseGraph, ReleaseConstrained.
+    """
+    release = await unit.find(Release, release_id, path=("input", "releaseId"))
+    await hold_cohorts(unit, [release.cohort_id])
+    release = await unit.find(Release, release_id, path=("input", "releaseId"))
+    graph = (await cohort_facts(unit, release.cohort_id)).graph
+    values = _changed(release, change)
+    facts = graph.get(release_id)
+    if facts is None:
+        raise not_found(Kind.RELEASE, path=("input", "releaseId"))
+    if "phase" in change.given:
+        phase = _phase(change.phase)
+        rules.check_phase_change(facts.phase, phase)
+        values |= _phase_columns(phase)
+        facts = replace(facts, phase_value=phase.value, phase_tags=phase.tags)
+    if "scheduled_at" in change.given:
+        facts = replace(facts, scheduled_at=change.scheduled_at)
+    rules.check_constraints(facts, at=unit.at)
+    if "next_release_id" in change.given:
+        edges = rules.move(graph, release_id=release_id, next_id=change.next_release_id)
+        values |= {"next_release_id": edge.next_id for edge in edges}
+    await unit.change("release.update", release, **values)
+    return release
+
+
+def _changed(release: Release, change: ReleaseChange) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for field in ("name", "description", "required", "disabled"):
+        value = getattr(change, field)
+        if field in change.given and value is None:
+            raise BadUserInput(
+                f"`{field}` can't be null; leave it out to keep it.", path=("input", field)
+            )
+        if field in change.given:
+            values[field] = value
+    if "name" in values:
+        text.name(str(values["name"]), field="name", max_length=128)
+    if "description" in values:
+        text.description(str(values["description"]), field="description")
+    if "scheduled_at" in change.given:
+        values["scheduled_at"] = change.scheduled_at
+    if "halt_after" in change.given:
+        rules.check_halt_after(change.halt_after)
+        values["halt_after"] = change.halt_after
+    if "version_requirement" in change.given:
+        if change.version_requirement is not None:
+            version.parse_requirement(change.version_requirement)
+        values["version_requirement"] = change.version_requirement
+    return values
+
+
+@action(Role.WRITE)
+async def archive_releases(unit: Unit, release_ids: Sequence[UUID]) -> list[Release]:
+    """Archives releases for good, all or none; one that is archived already is left as it is."""
+    if not 1 <= len(release_ids) <= MAX_ARCHIVED_AT_ONCE:
+        raise BadUserInput(
+            f"Name 1 to {MAX_ARCHIVED_AT_ONCE} releases.", path=("input", "releaseIds")
+        )
+    found = await _releases(unit, release_ids)
+    await hold_cohorts(unit, {release.cohort_id for release in found})
+    found = await _releases(unit, release_ids)
+    for release in found:
+        await unit.change("release.archive", release, archived=True)
+    return found
+
+
+async def _releases(unit: Unit, release_ids: Sequence[UUID]) -> list[Release]:
+    known = {
+        release.id: release
+        for release in await Release.filter(
+            organization_id=unit.organization_id, id__in=list(release_ids)
+        )
+    }
+    for index, id in enumerate(release_ids):
+        if id not in known:
+            raise not_found(Kind.RELEASE, path=("input", "releaseIds", str(index)))
+    return [known[id] for id in dict.fromkeys(release_ids)]

@@ -1,0 +1,158 @@
+"""One action: a caller, a transaction, and what is recorded in it.
+
+A function decorated with `action` is called with the actor and runs in one transaction, after
+the actor's role was checked; nothing below it commits. It may run again when it lost a race
+(see `database.unit_of_work`), so it does nothing but read and write the database.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Concatenate, ParamSpec, TypeVar
+from uuid import UUID
+
+from app import database
+from app.models import Event, Owned
+from app.rules.access import Role, require
+from app.rules.errors import AlreadyExists, NotFound
+from app.rules.prn import Kind, format_prn
+
+P = ParamSpec("P")
+T = TypeVar("T")
+O = TypeVar("O", bound=Owned)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who acts: an API key of one organization, or the server itself (no key)."""
+
+    organization_id: UUID
+    role: Role
+    key_id: UUID | None = None
+    device_id: UUID | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One transaction of one actor; `at` is its time."""
+
+    actor: Actor
+    connection: database.Connection
+    at: datetime
+
+    @property
+    def organization_id(self) -> UUID:
+        """The organization that every statement of this unit is about."""
+        return self.actor.organization_id
+
+    async def find(self, model: type[O], id: UUID, *, path: Sequence[str] = ()) -> O:
+        """The row of this organization with this id. Raises NotFound."""
+        found = await model.get_or_none(organization_id=self.organization_id, id=id)
+        if found is None:
+            raise not_found(model.prn_kind, path=path)
+        return found
+
+    async def refuse_taken(
+        self, model: type[O], *, path: Sequence[str], what: str, **values: Any
+    ) -> None:
+        """Raises AlreadyExists when this organization has a row with these values."""
+        taken = await model.filter(organization_id=self.organization_id, **values).first()
+        if taken is not None:
+            raise AlreadyExists(
+                f"There is {what} already; its id is in `existingId`.",
+                existing_id=prn(taken),
+                path=path,
+            )
+
+    async def lock(self, model: type[O], ids: Sequence[UUID], *, share: bool = False) -> None:
+        """Locks rows in order of id on PostgreSQL; on SQLite the transaction is alone anyway."""
+        if database.dialect(self.connection) == "postgres":
+            await database.execute(
+                f"SELECT id FROM {model._meta.db_table} WHERE organization_id = $1"
+                f" AND id {{ids:2}} ORDER BY id FOR {'SHARE' if share else 'UPDATE'}",
+                [self.organization_id, sorted(ids)],
+                using=self.connection,
+            )
+
+    async def record(
+        self,
+        kind: str,
+        subject: Owned,
+        *,
+        before: Mapping[str, Any] | None = None,
+        after: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Writes the Event of this change: the facts concerned, before and after it."""
+        await Event.create(
+            using_db=self.connection,
+            organization_id=self.organization_id,
+            time=self.at,
+            actor_key_id=self.actor.key_id,
+            kind=kind,
+            subject_kind=subject.prn_kind,
+            subject_id=subject.id,
+            before=_facts(before or {}),
+            after=_facts(after or {}),
+            request_id=self.actor.request_id,
+        )
+
+    async def change(self, kind: str, subject: Owned, **values: Any) -> None:
+        """Sets fields of a row and records those that really changed; none: no Event."""
+        before = {name: getattr(subject, name) for name in values}
+        changed = {name: value for name, value in values.items() if before[name] != value}
+        if changed:
+            subject.update_from_dict(changed)
+            await subject.save(using_db=self.connection, update_fields=[*changed, "updated_at"])
+            await self.record(
+                kind, subject, before={name: before[name] for name in changed}, after=changed
+            )
+
+
+def action(
+    *needs: Role,
+) -> Callable[
+    [Callable[Concatenate[Unit, P], Awaitable[T]]], Callable[Concatenate[Actor, P], Awaitable[T]]
+]:
+    """Makes a function an action: it is called with the Actor, and gets a Unit.
+
+    `needs` are the roles of which one is enough. Where Role.DEVICE is among them, the function
+    itself refuses another device than the key's own.
+    """
+
+    def decorate(
+        function: Callable[Concatenate[Unit, P], Awaitable[T]],
+    ) -> Callable[Concatenate[Actor, P], Awaitable[T]]:
+        @functools.wraps(function)
+        async def run(actor: Actor, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            require(actor.role, *needs)
+
+            async def body(connection: database.Connection) -> T:
+                return await function(Unit(actor, connection, datetime.now(UTC)), *args, **kwargs)
+
+            return await database.unit_of_work(body)
+
+        run.needs = needs  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def _facts(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts as JSON: a driver's own kind of uuid is not."""
+    return {
+        name: str(value) if isinstance(value, UUID) else value for name, value in values.items()
+    }
+
+
+def prn(row: Owned) -> str:
+    """The resource name of a row."""
+    return format_prn(row.prn_kind, row.organization_id, row.id)
+
+
+def not_found(kind: Kind, *, path: Sequence[str] = ()) -> NotFound:
+    """The one answer for what is unknown and for what is another organization's."""
+    return NotFound(f"There is no {kind.replace('_', ' ')} with this id.", path=path)

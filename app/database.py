@@ -1,0 +1,293 @@
+"""The only file that configures Tortoise: connections, migrations, and the unit of work.
+
+There are two connections: `default` writes, `reader` only reads. On SQLite each is a connection
+of its own to one file in WAL mode, so that a query never waits for a commit's fsync.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import sqlite3
+import urllib.parse
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import asyncpg
+from tortoise import BaseDBAsyncClient, connections
+from tortoise.backends.asyncpg.client import AsyncpgDBClient
+from tortoise.backends.base.executor import EXECUTOR_CACHE
+from tortoise.context import TortoiseContext
+from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError
+from tortoise.migrations.executor import MigrationExecutor
+from tortoise.models import Model
+from tortoise.transactions import in_transaction
+
+from app.rules.errors import DatabaseUnavailable, StorageFull
+from app.sqlite import EmbeddedClient
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Model)
+Connection = BaseDBAsyncClient
+
+APPS = {
+    "bindery": {
+        "models": ["app.models"],
+        "default_connection": "default",
+        "migrations": "app.migrations",
+    }
+}
+PRAGMAS = {
+    "journal_mode": "WAL",
+    "synchronous": "FULL",
+    "busy_timeout": 10_000,
+    "foreign_keys": "ON",
+}
+"""What every connection to SQLite has. FULL: with NORMAL, a power cut loses what was acknowledged."""
+
+_MIGRATION_LOCK = 0x62696E64
+_ATTEMPTS = 3
+_pending: set[asyncio.Task[Any]] = set()
+
+
+class Retry(Exception):
+    """What a unit of work read before its locks is no longer so; it begins again."""
+
+
+class _ReadingConnection(asyncpg.Connection):  # type: ignore[misc]
+    """A connection that leaves nothing behind, and so needs no reset on each release."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class ReadingClient(AsyncpgDBClient):
+    """PostgreSQL for queries: a pool without the statement that resets a connection."""
+
+    connection_class = _ReadingConnection
+
+
+def get_client_class(info: Mapping[str, Any]) -> type[BaseDBAsyncClient]:
+    """The client class for a connection's configuration; Tortoise calls this by name."""
+    credentials = info["credentials"]
+    if "file_path" in credentials:
+        return EmbeddedClient
+    application: str = credentials["application_name"]
+    return ReadingClient if application.endswith("reader") else AsyncpgDBClient
+
+
+def is_embedded(url: str) -> bool:
+    """Whether a database URL names an SQLite file."""
+    return url.startswith("sqlite:")
+
+
+def configuration(url: str, *, pool: int = 10) -> dict[str, Any]:
+    """Tortoise's configuration for `sqlite:///path` or `postgresql://user:password@host/name`."""
+    if is_embedded(url):
+        path = urllib.parse.unquote(url.removeprefix("sqlite://"))
+        writer: dict[str, Any] = {"file_path": path, **PRAGMAS}
+        reader = {**writer, "query_only": "ON"}
+    else:
+        writer = {**_postgres(url), "minsize": 1, "maxsize": max(1, pool // 2)}
+        reader = {**writer, "application_name": "bindery-reader"}
+    return {
+        "connections": {
+            "default": {"engine": __name__, "credentials": writer},
+            "reader": {"engine": __name__, "credentials": reader},
+        },
+        "apps": APPS,
+    }
+
+
+def _postgres(url: str) -> dict[str, Any]:
+    parts = urllib.parse.urlsplit(url)
+    query = dict(urllib.parse.parse_qsl(parts.query))
+    return {
+        "host": query.get("host") or parts.hostname or "localhost",
+        "port": parts.port or int(query.get("port", 5432)),
+        "user": urllib.parse.unquote(parts.username or query.get("user", "postgres")),
+        "password": urllib.parse.unquote(parts.password) if parts.password else None,
+        "database": urllib.parse.unquote(parts.path.lstrip("/")) or "postgres",
+        "application_name": "bindery-writer",
+        "server_settings": {"jit": "off", "timezone": "UTC"},
+    }
+
+
+@contextlib.asynccontextmanager
+async def opened(url: str, *, pool: int = 10) -> AsyncIterator[None]:
+    """Opens both connections for as long as the block lasts, and ends every unit of work first.
+
+    Raises DatabaseUnavailable when the database does not answer.
+    """
+    # Statements are kept by the connection's name, and would outlive a change of the dialect.
+    EXECUTOR_CACHE.clear()
+    context = TortoiseContext()
+    async with context:
+        await context.init(configuration(url, pool=pool), use_tz=True, _enable_global_fallback=True)
+        with translated():
+            await writer().execute_query("SELECT 1")
+            await assert_pragmas()
+        try:
+            yield
+        finally:
+            await drain()
+
+
+async def assert_pragmas() -> None:
+    """Refuses to go on when SQLite did not take the settings that durability rests on."""
+    for connection in (writer(), reader()):
+        if dialect(connection) == "sqlite":
+            (journal,) = await connection.execute_query_dict("PRAGMA journal_mode")
+            (synchronous,) = await connection.execute_query_dict("PRAGMA synchronous")
+            if (journal["journal_mode"], synchronous["synchronous"]) != ("wal", 2):
+                raise DatabaseUnavailable("SQLite did not accept WAL with synchronous=FULL.")
+
+
+async def migrate() -> list[str]:
+    """Applies what is missing, one process at a time; gives the names of what it applied."""
+    applied: list[str] = []
+
+    def note(event: str, _app: str, name: str) -> None:
+        if event == "apply_done":
+            applied.append(name)
+
+    executor = MigrationExecutor(writer(), cast("dict[str, dict[Any, Any]]", APPS))
+    if dialect(writer()) == "sqlite":
+        await executor.migrate(progress=note)
+    else:
+        async with in_transaction("reader") as lock:
+            await lock.execute_query(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            await executor.migrate(progress=note)
+    return applied
+
+
+def writer() -> Connection:
+    """The connection that writes; within a unit of work, its transaction."""
+    return connections.get("default")
+
+
+def reader() -> Connection:
+    """The connection for queries. It never sees what is not committed."""
+    return connections.get("reader")
+
+
+def dialect(connection: Connection) -> str:
+    """`sqlite` or `postgres`."""
+    return connection.capabilities.dialect
+
+
+async def unit_of_work(body: Callable[[Connection], Awaitable[T]]) -> T:
+    """Runs `body` in one transaction that a cancelled caller can't interrupt half-way.
+
+    The body may run again: after it lost a race for a unique value (its own look-up then finds
+    the winner), or after a deadlock. It must do nothing but read and write the database.
+    Raises what the body raises, and DatabaseUnavailable.
+    """
+    task = asyncio.create_task(_attempts(body))
+    _pending.add(task)
+    task.add_done_callback(_pending.discard)
+    return await asyncio.shield(task)
+
+
+async def _attempts(body: Callable[[Connection], Awaitable[T]]) -> T:
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            with translated():
+                async with in_transaction("default") as connection:
+                    return await body(connection)
+        except (Retry, IntegrityError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError):
+            if attempt == _ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+@contextlib.contextmanager
+def translated() -> Any:
+    """Turns a driver's loss of the database into DatabaseUnavailable."""
+    try:
+        yield
+    except (
+        OSError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.InterfaceError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.AdminShutdownError,
+        asyncpg.TooManyConnectionsError,
+        DBConnectionError,
+        sqlite3.OperationalError,
+        OperationalError,
+    ) as error:
+        cause = error.args[0] if isinstance(error, OperationalError) and error.args else error
+        if isinstance(error, OperationalError) and not _is_loss(cause):
+            raise
+        if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise StorageFull("The disk is full; nothing was changed.") from error
+        raise DatabaseUnavailable(
+            "The database does not answer; try again in a few seconds."
+        ) from error
+
+
+def _is_loss(cause: object) -> bool:
+    """Whether SQLite could not do it now; a mistake in a statement is none."""
+    code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return isinstance(cause, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR
+
+
+async def drain() -> None:
+    """Waits until every unit of work under way has ended."""
+    while _pending:
+        await asyncio.gather(*_pending, return_exceptions=True)
+
+
+_PLACEHOLDER = re.compile(r"\$(\d+)")
+
+
+async def query(
+    sql: str, arguments: Sequence[Any] = (), *, using: Connection | None = None
+) -> list[dict[str, Any]]:
+    """Rows of a hand-written statement with `$1` placeholders, as dicts.
+
+    A list of ids is one argument, used as `{ids:1}` in the place of a comparison's right side.
+    """
+    connection = using or reader()
+    with translated():
+        return await connection.execute_query_dict(*_bound(sql, arguments, connection))
+
+
+async def execute(sql: str, arguments: Sequence[Any] = (), *, using: Connection) -> int:
+    """Runs a hand-written statement that changes rows; gives how many."""
+    with translated():
+        count, _ = await using.execute_query(*_bound(sql, arguments, using))
+    return count
+
+
+async def rows(
+    model: type[M], sql: str, arguments: Sequence[Any] = (), *, using: Connection | None = None
+) -> list[M]:
+    """Instances of a model from a hand-written statement that selects all its columns."""
+    return [instance(model, row) for row in await query(sql, arguments, using=using)]
+
+
+def instance(model: type[M], row: Mapping[str, Any]) -> M:
+    """One instance of a model from a row that has all its columns."""
+    return model._init_from_db(**row)
+
+
+def _bound(sql: str, arguments: Sequence[Any], connection: Connection) -> tuple[str, list[Any]]:
+    if dialect(connection) == "sqlite":
+        sql = re.sub(r"\{ids:(\d+)\}", r"IN (SELECT value FROM json_each(?\1))", sql)
+        return _PLACEHOLDER.sub(r"?\1", sql), [_sqlite_value(value) for value in arguments]
+    return re.sub(r"\{ids:(\d+)\}", r"= ANY($\1::uuid[])", sql), list(arguments)
+
+
+def _sqlite_value(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(" ")
+    if isinstance(value, list):
+        return "[" + ",".join(f'"{item}"' for item in value) + "]"
+    return value

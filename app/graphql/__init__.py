@@ -1,0 +1,1 @@
+"""Door 1, GraphQL: translation only."""

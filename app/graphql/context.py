@@ -1,0 +1,73 @@
+"""What a resolver gets: who asks, and how rows are read for that organization."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import strawberry
+
+from app.actions.unit import Actor, not_found
+from app.graphql.loaders import Loaders
+from app.rules.access import Role, require
+from app.rules.errors import NotFound
+from app.rules.prn import Kind, parse_prn
+from app.server import Server
+
+
+@dataclass
+class Context:
+    """One request: its actor, its time, and the process that serves it."""
+
+    actor: Actor
+    server: Server
+    at: datetime
+
+    @property
+    def organization_id(self) -> UUID:
+        """The organization that every statement of this request is about."""
+        return self.actor.organization_id
+
+    @cached_property
+    def loaders(self) -> Loaders:
+        """The batched reads of this request."""
+        return Loaders(self.organization_id)
+
+    def renew(self) -> None:
+        """Forgets what was read: a mutation has changed it, or is about to."""
+        self.__dict__.pop("loaders", None)
+
+    def require_reader(self) -> None:
+        """Refuses a device's key. Raises Forbidden."""
+        require(self.actor.role, Role.READ)
+
+    def uuid(self, name: str, kind: Kind, *path: str) -> UUID:
+        """The uuid in a resource name of this organization.
+
+        Raises BadUserInput, and NotFound for another organization's, as for an unknown one.
+        """
+        parsed = parse_prn(name, kind=kind, path=path)
+        if parsed.organization != self.organization_id:
+            raise not_found(kind, path=path)
+        return parsed.id
+
+    async def find(self, model: Any, name: str, *path: str) -> Any:
+        """The row that a resource name names. Raises BadUserInput, NotFound."""
+        kind: Kind = model.prn_kind
+        found = await self.loaders.one(model).load(self.uuid(name, kind, *path))
+        if found is None:
+            raise not_found(kind, path=path)
+        return found
+
+    async def find_or_none(self, model: Any, name: str, *path: str) -> Any | None:
+        """The row that a resource name names, None where there is none. Raises BadUserInput."""
+        try:
+            return await self.find(model, name, *path)
+        except NotFound:
+            return None
+
+
+Info = strawberry.Info[Context, None]

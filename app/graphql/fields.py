@@ -1,0 +1,103 @@
+"""How a type of the schema declares its fields.
+
+`plain` and `derived` are facts of the row itself. `to_one`, `to_many`, `children` and `edge` lead
+elsewhere, and are closed to a device's key (domain, section 9).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import strawberry
+
+from app.graphql.connections import PAGE_ARGUMENTS, argument
+from app.graphql.context import Info
+from app.graphql.listing import Listing
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def plain(description: str, *, name: str | None = None) -> Any:
+    """A column of the row, under its own name."""
+    return strawberry.field(description=description, name=name)
+
+
+def derived(description: str) -> Callable[[F], Any]:
+    """A fact worked out from the row."""
+    return lambda resolver: strawberry.field(resolver=resolver, description=description)
+
+
+def edge(description: str) -> Callable[[F], Any]:
+    """A resolver that leads beyond the row; closed to a device's key."""
+
+    def decorate(resolver: F) -> Any:
+        @functools.wraps(resolver)
+        async def guarded(*args: Any, info: Info, **kwargs: Any) -> Any:
+            info.context.require_reader()
+            found = resolver(*args, info=info, **kwargs)
+            return await found if inspect.isawaitable(found) else found
+
+        return strawberry.field(resolver=guarded, description=description)
+
+    return decorate
+
+
+def to_one(model: Any, by: str, description: str) -> Any:
+    """The row that a column names."""
+
+    async def resolve(root: Any, info: Info) -> Any:
+        info.context.require_reader()
+        id = getattr(root, by)
+        return None if id is None else await info.context.loaders.one(model).load(id)
+
+    resolve.__annotations__ = {"info": Info}
+    return strawberry.field(resolver=resolve, description=description)
+
+
+def children(model: Any, by: str, order: str, description: str, *, device: bool = False) -> Any:
+    """The rows of a bounded list, whose column `by` names this row."""
+
+    async def resolve(root: Any, info: Info) -> Any:
+        if not device:
+            info.context.require_reader()
+        return await info.context.loaders.children(model, by, order).load(root.id)
+
+    resolve.__annotations__ = {"info": Info}
+    return strawberry.field(resolver=resolve, description=description)
+
+
+def to_many(listing: Listing, by: str | None, description: str) -> Any:
+    """A connection to the rows whose column `by` names this row; None: all rows."""
+
+    async def resolve(
+        root: Any,
+        info: Info,
+        first: Any = None,
+        after: Any = None,
+        last: Any = None,
+        before: Any = None,
+        filter: Any = None,
+        order_by: Any = None,
+    ) -> Any:
+        info.context.require_reader()
+        return await listing.open(
+            info.context,
+            None if by is None else root.id,
+            by,
+            first=first,
+            after=after,
+            last=last,
+            before=before,
+            filter=filter,
+            order_by=order_by,
+        )
+
+    resolve.__annotations__ = {
+        **PAGE_ARGUMENTS,
+        "filter": argument(listing.filter | None, "Which ones."),
+        "order_by": argument(listing.order | None, "In which order."),
+    }
+    return strawberry.field(resolver=resolve, description=description)

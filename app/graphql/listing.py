@@ -1,0 +1,127 @@
+"""Which filters and orders each list takes, declared once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import strawberry
+from strawberry import UNSET
+
+from app.graphql.connections import Opened, read_cursor, size_of
+from app.graphql.context import Context
+from app.graphql.enums import Direction
+from app.reads.pages import Condition, Source, Spec
+from app.rules.errors import BadUserInput
+from app.rules.prn import Kind
+
+
+def narrow(sql: str, description: str, *, kind: Kind | None = None) -> Any:
+    """A filter's field: SQL with `{}` for the value; `kind` where the value is an id."""
+    return strawberry.field(
+        default=UNSET, description=description, metadata={"sql": sql, "kind": kind}
+    )
+
+
+def containing(column: str, description: str) -> Any:
+    """A filter's field that looks for a text within a column, in any case."""
+    return strawberry.field(
+        default=UNSET,
+        description=description,
+        metadata={"sql": f"lower({column}) LIKE lower({{}}) ESCAPE '!'", "contains": True},
+    )
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list: what it lists, its filter, its orders. The first order is the default.
+
+    `orders` maps an order's name to its column; `descending` says that the newest come first.
+    """
+
+    name: str
+    source: Source
+    filter: type[Any]
+    order: type[Any]
+    orders: dict[str, str]
+    descending: bool = False
+
+    async def open(
+        self, context: Context, parent: UUID | None, by: str | None, **arguments: Any
+    ) -> Opened:
+        """One page of the list for a parent. Raises BadUserInput."""
+        spec, name = self.spec(context, by, **arguments)
+        page = await context.loaders.page(spec).load(parent)
+        return Opened(context, name, spec, parent, page)
+
+    async def of(self, context: Context, ids: tuple[UUID, ...], **page: Any) -> Opened:
+        """One page of the rows with these ids. Raises BadUserInput."""
+        spec, name = self.spec(context, None, **page)
+        spec = replace(spec, conditions=(Condition("t.id {ids}", ids),))
+        return Opened(context, name, spec, None, await context.loaders.page(spec).load(None))
+
+    def spec(
+        self,
+        context: Context,
+        by: str | None,
+        *,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+        filter: Any = None,
+        order_by: Any = None,
+    ) -> tuple[Spec, str]:
+        """Which page is asked for, and the name of the list in this order, for its cursors."""
+        size = size_of(first, last)
+        order = next(iter(self.orders)) if order_by is None else order_by.field.value
+        descending = self.descending if order_by is None else order_by.direction is Direction.DESC
+        name = f"{self.name}:{order}:{descending}"
+
+        def key(cursor: str | None, argument: str) -> tuple[Any, UUID] | None:
+            return None if cursor is None else read_cursor(context, name, cursor, argument)
+
+        spec = Spec(
+            source=self.source,
+            column=self.orders[order],
+            conditions=() if filter is None else conditions(context, filter),
+            parent=by,
+            descending=descending,
+            size=size,
+            backward=last is not None,
+            after=key(after, "after"),
+            before=key(before, "before"),
+        )
+        return spec, name
+
+    def within(self, *, join: str, tenancy: str = "t.organization_id") -> Listing:
+        """The same list, reached through a table between."""
+        return replace(self, source=replace(self.source, join=join, tenancy=tenancy))
+
+
+def conditions(context: Context, filter: Any) -> tuple[Condition, ...]:
+    """The conditions of a filter's fields that are given. Raises BadUserInput."""
+    found = []
+    for field in filter.__strawberry_definition__.fields:
+        value = getattr(filter, field.python_name)
+        if value is UNSET or value is None:
+            continue
+        found.append(Condition(field.metadata["sql"], _value(context, field, value)))
+    return tuple(found)
+
+
+def _value(context: Context, field: Any, value: Any) -> Any:
+    path = ("filter", field.graphql_name or field.python_name)
+    if field.metadata.get("contains"):
+        escaped = value.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+        return f"%{escaped}%"
+    if kind := field.metadata.get("kind"):
+        return context.uuid(value, kind, *path)
+    if isinstance(value, list):
+        if len(value) > 100:
+            raise BadUserInput("A filter takes at most 100 values.", path=path)
+        return tuple(item.value if isinstance(item, Enum) else item for item in value)
+    return value if isinstance(value, datetime) or not isinstance(value, Enum) else value.value

@@ -1,0 +1,91 @@
+"""How a mutation is declared: one input, one action, one payload of its own.
+
+The payload has what the action gives, and `errors`: whatever a caller can act on is there, and
+not among the top-level errors (api, section 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import strawberry
+from strawberry.types.field import StrawberryField
+
+from app.graphql.context import Info
+from app.graphql.errors import Refusal, UserError
+from app.rules.errors import BinderyError
+
+
+def given(description: str, **options: Any) -> Any:
+    """An input's field."""
+    return strawberry.field(description=description, **options)
+
+
+def optional(description: str) -> Any:
+    """An input's field that may be left out, or null."""
+    return strawberry.field(description=description, default=None)
+
+
+def maybe(description: str) -> Any:
+    """A patch's field: left out, it keeps what there is."""
+    return strawberry.field(description=description, default=None)
+
+
+def mutation(
+    description: str, *, wakes: bool = False, **results: tuple[Any, str]
+) -> Callable[[Callable[[Info, Any], Awaitable[Any]]], StrawberryField]:
+    """Makes a mutation of a function from an input to the payload's results, in their order.
+
+    `results` maps each field of the payload to its type and description. `wakes` says that the
+    worker may have something to do afterwards.
+    """
+
+    def decorate(act: Callable[[Info, Any], Awaitable[Any]]) -> StrawberryField:
+        payload = _payload(act.__name__, results)
+
+        async def run(info: Info, input: Any) -> Any:
+            info.context.renew()
+            try:
+                found = await act(info, input)
+            except BinderyError as refusal:
+                return payload(errors=[Refusal(refusal)])
+            if wakes:
+                info.context.server.work.set()
+            values = found if len(results) > 1 else (found,)
+            return payload(**dict(zip(results, values, strict=True)), errors=[])
+
+        run.__name__ = act.__name__
+        run.__module__ = act.__module__
+        described = strawberry.argument(description="What to do it with.")
+        run.__annotations__ = {
+            "info": Info,
+            "input": Annotated[act.__annotations__["input"], described],
+            "return": payload,
+        }
+        field: StrawberryField = strawberry.mutation(resolver=run, description=description)
+        return field
+
+    return decorate
+
+
+def _payload(name: str, results: dict[str, tuple[Any, str]]) -> Any:
+    title = "".join(word.capitalize() for word in name.split("_"))
+    namespace: dict[str, Any] = {
+        "__annotations__": {
+            **{field: type_ | None for field, (type_, _) in results.items()},
+            "errors": list[UserError],
+        },
+        "errors": strawberry.field(description="Why nothing was done; empty where it was."),
+    }
+    for field, (_, text) in results.items():
+        namespace[field] = strawberry.field(
+            description=f"{text} Null where there are errors.", default=None
+        )
+    cls = type(f"{title}Payload", (), namespace)
+    return strawberry.type(cls, description=f"What `{_camel(name)}` did.")
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

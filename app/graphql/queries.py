@@ -1,0 +1,222 @@
+"""The queries of the schema."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import strawberry
+
+from app import models
+from app.actions.poll import Reported
+from app.actions.unit import not_found
+from app.graphql import answers, lists
+from app.graphql.connections import Connection, argument
+from app.graphql.context import Info
+from app.graphql.device import ReportedStateInput
+from app.graphql.fields import edge, to_many
+from app.graphql.types import (
+    ApiKey,
+    Artifact,
+    ArtifactVersion,
+    Binary,
+    BinaryResolution,
+    Bundle,
+    Cohort,
+    Device,
+    DeviceUpdate,
+    Event,
+    Impact,
+    Node,
+    Organization,
+    Product,
+    Release,
+    SigningKey,
+    find_by_name,
+)
+from app.reads import impact as impact_reads
+from app.reads import resolution
+from app.rules import target as targets
+from app.rules.access import Role, require
+from app.rules.errors import BadUserInput, Forbidden
+from app.rules.prn import Kind, parse_prn
+from app.rules.resolution import BinaryAnswer, resolve_binary
+
+MAX_NODES = 100
+MAX_IMPACT_IDS = 1_000
+
+
+def one(model: Any, what: str) -> Any:
+    """A query of one row by its id; null and NOT_FOUND where there is none."""
+
+    async def resolve(info: Info, id: strawberry.ID) -> Any:
+        info.context.require_reader()
+        return await info.context.find(model, id, "id")
+
+    resolve.__annotations__ = {"info": Info, "id": argument(strawberry.ID, "Its id.")}
+    return strawberry.field(resolver=resolve, description=f"One {what}, by its id.")
+
+
+def every(listing: Any, what: str) -> Any:
+    """A query of all rows of a list."""
+    return to_many(listing, None, f"The {what} of the organization.")
+
+
+@strawberry.type(description="Everything that can be asked.")
+class Query:
+    """The root of queries."""
+
+    api_key: ApiKey | None = one(models.ApiKey, "API key")
+    api_keys: Connection[ApiKey] = every(lists.API_KEYS, "API keys")
+    artifact: Artifact | None = one(models.Artifact, "artifact")
+    artifacts: Connection[Artifact] = every(lists.ARTIFACTS, "artifacts")
+    artifact_version: ArtifactVersion | None = one(models.ArtifactVersion, "artifact version")
+    artifact_versions: Connection[ArtifactVersion] = every(
+        lists.ARTIFACT_VERSIONS, "artifact versions"
+    )
+    binary: Binary | None = one(models.Binary, "binary")
+    binaries: Connection[Binary] = every(lists.BINARIES, "binaries")
+    bundle: Bundle | None = one(models.Bundle, "bundle")
+    bundles: Connection[Bundle] = every(lists.BUNDLES, "bundles")
+    cohort: Cohort | None = one(models.Cohort, "cohort")
+    cohorts: Connection[Cohort] = every(lists.COHORTS, "cohorts")
+    device: Device | None = one(models.Device, "device")
+    devices: Connection[Device] = every(lists.DEVICES, "devices")
+    event: Event | None = one(models.Event, "event")
+    events: Connection[Event] = every(lists.EVENTS, "audit record, newest first,")
+    product: Product | None = one(models.Product, "product")
+    products: Connection[Product] = every(lists.PRODUCTS, "products")
+    release: Release | None = one(models.Release, "release")
+    releases: Connection[Release] = every(lists.RELEASES, "releases")
+    signing_key: SigningKey | None = one(models.SigningKey, "signing key")
+    signing_keys: Connection[SigningKey] = every(lists.SIGNING_KEYS, "signing keys")
+
+    @edge("Anything, by its id; null where there is none.")
+    async def node(
+        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Its id.")]
+    ) -> Node | None:
+        found: Node | None = await find_by_name(info, id, "id")
+        return found
+
+    @edge("Several things by their ids, in this order; null where there is none.")
+    async def nodes(
+        self,
+        info: Info,
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description="At most 100 ids.")],
+    ) -> list[Node | None]:
+        if len(ids) > MAX_NODES:
+            raise BadUserInput(f"`ids` takes at most {MAX_NODES} ids.", path=("ids",))
+        return [await find_by_name(info, id, "ids", str(place)) for place, id in enumerate(ids)]
+
+    @edge("The API key that asks.")
+    async def viewer(self, info: Info) -> ApiKey | None:
+        key_id = info.context.actor.key_id
+        found: ApiKey | None = await info.context.loaders.one(models.ApiKey).load(key_id)
+        return found
+
+    @edge("The organization of the API key that asks.")
+    async def organization(self, info: Info) -> Organization | None:
+        loader = info.context.loaders.one(models.Organization)
+        found: Organization | None = await loader.load(info.context.organization_id)
+        return found
+
+    @edge("The best binary of an artifact version for a device, or for a target; and why.")
+    async def resolve_binary(
+        self,
+        info: Info,
+        artifact_version_id: Annotated[
+            strawberry.ID, strawberry.argument(description="Of which artifact version.")
+        ],
+        device_id: Annotated[
+            strawberry.ID | None, strawberry.argument(description="For this device's target.")
+        ] = None,
+        target: Annotated[
+            str | None, strawberry.argument(description="Or for this target.")
+        ] = None,
+    ) -> BinaryResolution:
+        wanted = await _target(info, device_id, target)
+        version_id = info.context.uuid(
+            artifact_version_id, Kind.ARTIFACT_VERSION, "artifactVersionId"
+        )
+        found = await resolution.versions(info.context.organization_id, [version_id])
+        if version_id not in found:
+            raise not_found(Kind.ARTIFACT_VERSION, path=("artifactVersionId",))
+        answer: BinaryAnswer = resolve_binary(wanted, found[version_id].binaries)
+        return answer  # type: ignore[return-value]
+
+    @strawberry.field(
+        description="What a device would be answered now, and why. Nothing is written."
+    )
+    async def resolve_update(
+        self,
+        info: Info,
+        device_id: Annotated[strawberry.ID, strawberry.argument(description="Which device.")],
+        reported: Annotated[
+            ReportedStateInput | None,
+            strawberry.argument(
+                description="What it would report; left out, what it last reported counts."
+            ),
+        ] = None,
+    ) -> DeviceUpdate:
+        actor = info.context.actor
+        require(actor.role, Role.READ, Role.DEVICE)
+        id = info.context.uuid(device_id, Kind.DEVICE, "deviceId")
+        if actor.role is Role.DEVICE and actor.device_id != id:
+            raise Forbidden("A device's key asks for that device only.", role=Role.READ)
+        device = await info.context.find(models.Device, device_id, "deviceId")
+        sent: Reported | None = reported.read() if reported else None
+        return await answers.update_of(info.context, device, sent)  # type: ignore[return-value]
+
+    @edge("What destroying binaries would do, before anything is destroyed.")
+    async def destruction_impact(
+        self,
+        info: Info,
+        ids: Annotated[
+            list[strawberry.ID],
+            strawberry.argument(
+                description="At most 1,000 ids of binaries, of artifact versions (their signed"
+                " binaries), of bundles (those of their versions), of signing keys (those that no"
+                " other unretired key signed)."
+            ),
+        ],
+    ) -> Impact:
+        if not 1 <= len(ids) <= MAX_IMPACT_IDS:
+            raise BadUserInput(f"`ids` takes 1 to {MAX_IMPACT_IDS} ids.", path=("ids",))
+        meant = await _meant(info, ids)
+        return await answers.impact_of(info.context, sorted(meant))  # type: ignore[return-value]
+
+
+async def _target(info: Info, device_id: str | None, target: str | None) -> str:
+    if (device_id is None) == (target is None):
+        raise BadUserInput("Send `deviceId` or `target`, one of both.", path=("target",))
+    if target is not None:
+        return targets.target(target, path=("target",))
+    device = await info.context.find(models.Device, str(device_id), "deviceId")
+    product = await info.context.loaders.one(models.Product).load(device.product_id)
+    found: str = product.target
+    return found
+
+
+_SUBJECTS = {
+    Kind.BINARY: "binary_ids",
+    Kind.ARTIFACT_VERSION: "version_ids",
+    Kind.BUNDLE: "bundle_ids",
+    Kind.SIGNING_KEY: "signing_key_ids",
+}
+
+
+async def _meant(info: Info, names: list[strawberry.ID]) -> set[Any]:
+    """The binaries that these resource names mean. Raises BadUserInput, NotFound."""
+    subjects: dict[str, set[Any]] = {}
+    for place, name in enumerate(names):
+        path = ("ids", str(place))
+        parsed = parse_prn(name, path=path)
+        if parsed.kind not in _SUBJECTS:
+            raise BadUserInput(
+                f"`ids.{place}` names a {parsed.kind}; it must be a binary, artifact version,"
+                " bundle or signing key.",
+                path=path,
+            )
+        if await find_by_name(info, name, *path) is None:
+            raise not_found(parsed.kind, path=path)
+        subjects.setdefault(_SUBJECTS[parsed.kind], set()).add(parsed.id)
+    return await impact_reads.binaries_of(info.context.organization_id, **subjects)

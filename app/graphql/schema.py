@@ -1,0 +1,56 @@
+"""The schema, put together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import create_type
+from strawberry.types.execution import ExecutionContext
+
+from app.graphql import access, artifact, binary, device, product, release, signature
+from app.graphql.errors import ERRORS, told
+from app.graphql.queries import Query
+from app.graphql.scalars import SCALARS
+from app.graphql.types import NODES
+
+
+class Schema(strawberry.Schema):
+    """Tells errors in one place, for every way in which they come up."""
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Replaces each error, in place, by what may leave the server."""
+        errors[:] = [told(error, execution_context) for error in errors]
+
+
+Mutation: Any = create_type(
+    "Mutation",
+    [
+        field
+        for noun in (product, device, artifact, binary, signature, release, access)
+        for field in noun.MUTATIONS
+    ],
+    description="Everything that can be done. Each mutation is one transaction.",
+)
+
+
+def _built(*, in_order: bool) -> Schema:
+    return Schema(
+        query=Query,
+        mutation=Mutation,
+        types=[*NODES, *ERRORS],
+        config=StrawberryConfig(scalar_map=SCALARS, sort_schema=in_order),
+    )
+
+
+schema = _built(in_order=False)
+"""The schema that executes. A sorted one would hand plain strings to resolvers, not enums."""
+
+
+def sdl() -> str:
+    """The schema as text, sorted: what `schema.graphql` holds."""
+    return _built(in_order=True).as_str() + "\n"

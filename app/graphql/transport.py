@@ -1,0 +1,142 @@
+"""GraphQL over HTTP, before anything is executed: methods, media types, the body, the key.
+
+Source of the rules: the GraphQL over HTTP specification, and section 3 of the API's document.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
+JSON: Final = "application/json"
+MAX_BODY: Final = 1 << 20
+_RANGES: Final = {
+    GRAPHQL_RESPONSE: GRAPHQL_RESPONSE,
+    JSON: JSON,
+    "application/*": JSON,
+    "*/*": JSON,
+}
+
+
+class Refused(Exception):
+    """A request that does not come to execution: status, code, message and headers."""
+
+    def __init__(
+        self, status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+        self.headers = dict(headers or {})
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a request asks to execute."""
+
+    query: str
+    variables: dict[str, Any] | None
+    name: str | None
+
+
+def negotiate(accept: str | None) -> str | None:
+    """The media type to answer with, or None where the client takes neither of both.
+
+    A client that names none gets `application/json`, as it did before there was another.
+    """
+    if not accept:
+        return JSON
+    best: tuple[float, int, str] | None = None
+    for place, part in enumerate(accept.split(",")):
+        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        media_type = _RANGES.get(name)
+        quality = _quality(parameters)
+        if media_type and quality > 0 and (best is None or quality > best[0]):
+            best = quality, place, media_type
+    return best[2] if best else None
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return float(parameter[2:])
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+async def read_operation(request: Request) -> Operation:
+    """The operation that a GET or POST asks for. Raises Refused."""
+    if request.method == "GET":
+        sent: dict[str, Any] = dict(request.query_params)
+        for name in ("variables", "extensions"):
+            if sent.get(name):
+                sent[name] = _parsed(sent[name].encode(), f"The parameter `{name}`")
+    else:
+        _check_content_type(request.headers)
+        sent = _parsed(await _body(request), "The body")
+        if not isinstance(sent, dict):
+            raise Refused(400, "BAD_REQUEST", "The body must be a JSON object.")
+    return _operation(sent)
+
+
+def _operation(sent: dict[str, Any]) -> Operation:
+    for name, kind, what in (
+        ("query", str, "a string"),
+        ("operationName", str, "a string"),
+        ("variables", dict, "a JSON object"),
+        ("extensions", dict, "a JSON object"),
+    ):
+        if sent.get(name) is not None and not isinstance(sent[name], kind):
+            raise Refused(400, "BAD_REQUEST", f"`{name}` must be {what}, or null.")
+    if not sent.get("query"):
+        raise Refused(400, "BAD_REQUEST", "`query` must hold a GraphQL document.")
+    return Operation(sent["query"], sent.get("variables"), sent.get("operationName") or None)
+
+
+def _check_content_type(headers: Headers) -> None:
+    name, *parameters = (part.strip() for part in headers.get("content-type", "").split(";"))
+    charsets = [one.lower() for one in parameters if one.lower().startswith("charset=")]
+    if name.lower() != JSON or any(one[8:].strip('"') != "utf-8" for one in charsets):
+        raise Refused(
+            415,
+            "UNSUPPORTED_MEDIA_TYPE",
+            f"Send the body as {JSON}, in UTF-8.",
+            headers={"Accept-Post": JSON},
+        )
+
+
+async def _body(request: Request) -> bytes:
+    too_large = Refused(
+        413, "BODY_TOO_LARGE", f"The body is larger than the limit of {MAX_BODY} bytes."
+    )
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > MAX_BODY:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise too_large
+    return bytes(body)
+
+
+def _parsed(text: bytes, what: str) -> Any:
+    try:
+        return json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise Refused(400, "BAD_ENCODING", f"{what} is not valid UTF-8.") from error
+    except RecursionError as error:
+        raise Refused(400, "BAD_JSON", f"{what} is nested too deeply.") from error
+    except ValueError as error:
+        raise Refused(400, "BAD_JSON", f"{what} is not valid JSON.") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,583 @@
+"""Every object type of the schema, except connections, payloads and errors.
+
+A row is its own source: a type's plain fields are the row's columns.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+
+from app import models
+from app.graphql import answers, lists
+from app.graphql.connections import Connection, open_list, page_arguments
+from app.graphql.context import Info
+from app.graphql.enums import ImpactReason
+from app.graphql.fields import children, derived, edge, plain, to_many, to_one
+from app.graphql.scalars import JSON, BigInt, DateTime, Sha256
+from app.rules import binary as rules
+from app.rules.access import Role
+from app.rules.impact import Effect
+from app.rules.part import PartState
+from app.rules.prn import Kind, format_prn, parse_prn
+from app.rules.resolution import BinaryAnswer, BinaryReason, Match, Reason, Status
+
+EVENTS_OF = "The audit record of this, the newest first."
+
+
+@strawberry.interface(description="Anything that has an id of its own.")
+class Node:
+    """Relay's node. `row` is the model whose instances are of the type."""
+
+    row = None
+
+    @derived("The resource name: globally unique, and readable.")
+    def id(self, root: strawberry.Parent[Any]) -> strawberry.ID:
+        return strawberry.ID(format_prn(root.prn_kind, root.organization_id, root.id))
+
+    @classmethod
+    def is_type_of(cls, source: Any, _info: Any) -> bool:
+        return type(source) is cls.row
+
+
+@strawberry.interface(description="Anything that is made once and may change after.")
+class Recorded(Node):
+    """What all rows but events have."""
+
+    created_at: DateTime = plain("When it was created.")
+    updated_at: DateTime = plain("When it last changed.")
+
+
+@strawberry.type(description="The tenant: nothing is visible across it.")
+class Organization(Recorded):
+    row = models.Organization
+
+    name: str = plain("Unique on this server.")
+    artifacts: Connection[Artifact] = to_many(lists.ARTIFACTS, None, "Its artifacts.")
+    bundles: Connection[Bundle] = to_many(lists.BUNDLES, None, "Its bundles.")
+    events: Connection[Event] = to_many(lists.EVENTS, None, "Its audit record, newest first.")
+    products: Connection[Product] = to_many(lists.PRODUCTS, None, "Its products.")
+    signing_keys: Connection[SigningKey] = to_many(lists.SIGNING_KEYS, None, "Its signing keys.")
+
+
+@strawberry.type(description="A kind of device.")
+class Product(Recorded):
+    row = models.Product
+
+    name: str = plain("Unique in the organization.")
+    target: str = plain("The target triplet that its devices run.")
+    archived: bool = plain("Whether it takes no new device, cohort or release, and no updates.")
+    cohorts: Connection[Cohort] = to_many(lists.COHORTS, "t.product_id", "Its cohorts.")
+    devices: Connection[Device] = to_many(lists.DEVICES, "t.product_id", "Its devices.")
+    events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
+    organization: Organization = to_one(models.Organization, "organization_id", "The tenant.")
+
+
+@strawberry.type(description="A group of a product's devices that gets the same releases.")
+class Cohort(Recorded):
+    row = models.Cohort
+
+    name: str = plain("Unique in the product.")
+    description: str = plain("Free text.")
+    product: Product = to_one(models.Product, "product_id", "The product of its devices.")
+    devices: Connection[Device] = to_many(lists.DEVICES, "t.cohort_id", "Its devices.")
+    releases: Connection[Release] = to_many(lists.RELEASES, "t.cohort_id", "Its releases.")
+    events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
+
+    @edge("The release that all paths end in; null where there is none yet.")
+    async def latest_release(
+        self, root: strawberry.Parent[models.Cohort], info: Info
+    ) -> Release | None:
+        loader = info.context.loaders.children(models.Release, "cohort_id", "id")
+        releases = await loader.load(root.id)
+        return next((one for one in releases if one.next_release_id is None), None)
+
+
+@strawberry.type(description="One device of the fleet.")
+class Device(Recorded):
+    row = models.Device
+
+    identifier: str = plain("Unique in the organization.")
+    tags: list[str] = plain("What phases by tag look at.")
+    quarantined: bool = plain("Whether it gets no update, and is told so.")
+    reported_version: str | None = plain("The version that it last reported to run.")
+    last_seen_at: DateTime | None = plain("When it last polled or reported, to the minute.")
+    product: Product = to_one(models.Product, "product_id", "The kind of device that it is.")
+    cohort: Cohort | None = to_one(models.Cohort, "cohort_id", "The cohort that it is in.")
+    pinned_release: Release | None = to_one(
+        models.Release, "pinned_release_id", "The one release that it may get, if it is pinned."
+    )
+    reported_release: Release | None = to_one(
+        models.Release, "reported_release_id", "The release that it last reported to run."
+    )
+    reported_bundle: Bundle | None = to_one(
+        models.Bundle, "reported_bundle_id", "The bundle that it last reported to run."
+    )
+    api_keys: Connection[ApiKey] = to_many(lists.API_KEYS, "t.device_id", "Its own API keys.")
+    events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
+
+    @edge("What it would be answered now; reading it claims nothing.")
+    async def update(self, root: strawberry.Parent[models.Device], info: Info) -> DeviceUpdate:
+        return await answers.update_of(info.context, root)  # type: ignore[return-value]
+
+
+@strawberry.type(description="An immutable reference to a kind of content.")
+class Artifact(Recorded):
+    row = models.Artifact
+
+    name: str = plain("What it is called.")
+    description: str = plain("Free text.")
+    artifact_versions: Connection[ArtifactVersion] = to_many(
+        lists.ARTIFACT_VERSIONS, "t.artifact_id", "Its versions."
+    )
+    events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
+    organization: Organization = to_one(models.Organization, "organization_id", "The tenant.")
+
+
+@strawberry.type(description="One version of an artifact, with one binary per target.")
+class ArtifactVersion(Recorded):
+    row = models.ArtifactVersion
+
+    version: str = plain("Unique in the artifact, immutable.")
+    description: str = plain("Free text.")
+    artifact: Artifact = to_one(models.Artifact, "artifact_id", "What it is a version of.")
+    binaries: Connection[Binary] = to_many(
+        lists.BINARIES, "t.artifact_version_id", "Its binaries, destroyed ones too."
+    )
+    bundles: Connection[Bundle] = to_many(
+        lists.BUNDLES.within(join="JOIN bundle_version x ON x.bundle_id = t.id"),
+        "x.artifact_version_id",
+        "The bundles that hold it.",
+    )
+    events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
+
+
+@strawberry.type(description="The server's own verification of a binary's content.")
+class Verification:
+    status: rules.VerificationStatus = plain("How far it has come.", name="status")
+    bytes_hashed: BigInt = plain("Bytes read so far.")
+    computed_hash: Sha256 | None = plain("The SHA-256 that was computed, once it was.")
+    computed_size: BigInt | None = plain("The size in bytes that was read, once it was.")
+    attempts: int = plain("How often it was begun.")
+    error: str | None = plain("Why it failed, or is tried again.")
+
+
+@strawberry.type(description="What distributes: a record, and content that is stored apart.")
+class Binary(Recorded):
+    row = models.Binary
+
+    target: str = plain("A target triplet, or `portable`.")
+    hash: Sha256 = plain("The SHA-256 of the content.")
+    size: BigInt = plain("The size of the content, in bytes.")
+    state: rules.State = plain("Where it is in its life.")
+    description: str = plain("Free text.")
+    custom_metadata: JSON = plain("Any JSON object.")
+    destroyed: bool = plain("Whether its content is gone for good.")
+    bytes_uploaded: BigInt = plain("The bytes of its valid parts; 0 once it is destroyed.")
+    revision: int = plain("Rises with each move and each update; for `expectedRevision`.")
+    content_erased_at: DateTime | None = plain("When the content of a destroyed one was gone.")
+    content_health: rules.ContentHealth | None = plain("What the last look at it found, if any.")
+    artifact_version: ArtifactVersion = to_one(
+        models.ArtifactVersion, "artifact_version_id", "The version that it is the content of."
+    )
+    parts: list[BinaryPart] = children(
+        models.BinaryPart, "binary_id", "index", "Its registered parts, by index."
+    )
+    signatures: list[BinarySignature] = children(
+        models.BinarySignature, "binary_id", "id", "Its signatures, oldest first.", device=True
+    )
+    releases: Connection[Release] = to_many(
+        lists.RELEASES.within(
+            join="JOIN bundle_version x ON x.bundle_id = t.bundle_id"
+            " JOIN binary_record b ON b.artifact_version_id = x.artifact_version_id"
+        ),
+        "b.id",
+        "The releases whose bundle holds its version.",
+    )
+    events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
+
+    @derived("The moves that a caller can cause now.")
+    def available_transitions(self, root: strawberry.Parent[models.Binary]) -> list[rules.Move]:
+        return list(rules.available(root.state))
+
+    @derived("The verification of its content; null before hashing was started.")
+    def verification(self, root: strawberry.Parent[models.Binary]) -> Verification | None:
+        if root.verification_status is None:
+            return None
+        return Verification(
+            status=root.verification_status,
+            bytes_hashed=BigInt(root.bytes_hashed),
+            computed_hash=root.computed_hash and Sha256(root.computed_hash),
+            computed_size=None if root.computed_size is None else BigInt(root.computed_size),
+            attempts=root.verification_attempts,
+            error=root.verification_error,
+        )
+
+    @derived("A signed URL to GET the content from, for a while; null where there is none.")
+    def download_url(self, root: strawberry.Parent[models.Binary], info: Info) -> str | None:
+        known_to_device = info.context.actor.role is not Role.DEVICE or root.state == "SIGNED"
+        downloadable = root.state in rules.DOWNLOADABLE and known_to_device
+        return info.context.server.download_url(root) if downloadable else None
+
+    @edge("What destroying it would do.")
+    async def impact(self, root: strawberry.Parent[models.Binary], info: Info) -> Impact:
+        return await answers.impact_of(info.context, [root.id])  # type: ignore[return-value]
+
+
+@strawberry.type(description="An HTTP header to send.")
+class HttpHeader:
+    name: str = plain("The header's name.")
+    value: str = plain("The header's value.")
+
+
+@strawberry.type(description="The registration of one part of a binary's content.")
+class BinaryPart(Recorded):
+    row = models.BinaryPart
+
+    index: int = plain("Its place, from 1.")
+    size: BigInt = plain("Its size, in bytes.")
+    hash: Sha256 = plain("The SHA-256 of its bytes.")
+    state: PartState = plain("What became of it.")
+    binary: Binary = to_one(models.Binary, "binary_id", "What it is a part of.")
+
+    @derived("Where to send the bytes; null for keys that may not, and once the upload is over.")
+    async def upload_url(
+        self, root: strawberry.Parent[models.BinaryPart], info: Info
+    ) -> str | None:
+        link = await answers.part_link(info.context, root)
+        return None if link is None else link[0]
+
+    @derived("The HTTP method to send the bytes with.")
+    def upload_method(self) -> str:
+        return "PUT"
+
+    @derived("The HTTP headers to send with the bytes, besides Content-Length.")
+    def upload_headers(self) -> list[HttpHeader]:
+        return [HttpHeader(name="Content-Type", value="application/octet-stream")]
+
+    @derived("Until when the upload URL is good.")
+    async def upload_expires_at(
+        self, root: strawberry.Parent[models.BinaryPart], info: Info
+    ) -> DateTime | None:
+        link = await answers.part_link(info.context, root)
+        return None if link is None else DateTime(link[1])
+
+
+@strawberry.type(description="An Ed25519 public key that signs binaries.")
+class SigningKey(Recorded):
+    row = models.SigningKey
+
+    name: str = plain("What it is called.")
+    fingerprint: Sha256 = plain("The SHA-256 of the 32 bytes of the public key.")
+    public_key: str = plain("The 32 bytes of the public key, as hex.")
+    retired: bool = plain("Whether it signs nothing new.")
+    signatures: Connection[BinarySignature] = to_many(
+        lists.SIGNATURES, "t.signing_key_id", "What it signed."
+    )
+    events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
+
+
+@strawberry.type(description="A verified signature over a binary's hash.")
+class BinarySignature(Recorded):
+    row = models.BinarySignature
+
+    signature: str = plain("The 64 bytes of the signature, as uppercase hex.")
+    binary: Binary = to_one(models.Binary, "binary_id", "What is signed.")
+    signing_key: SigningKey = to_one(models.SigningKey, "signing_key_id", "Who signed.")
+
+
+@strawberry.type(description="An immutable, ordered list of artifact versions.")
+class Bundle(Recorded):
+    row = models.Bundle
+
+    name: str = plain("What it is called.")
+    artifact_versions: Connection[ArtifactVersion] = to_many(
+        lists.BUNDLE_VERSIONS, "x.bundle_id", "Its artifact versions, in its order."
+    )
+    releases: Connection[Release] = to_many(lists.RELEASES, "t.bundle_id", "Where it is released.")
+    events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
+
+
+@strawberry.type(description="Whom a release is open to; a value or tags.")
+class Phase:
+    value: float | None = plain("A fraction of the cohort's devices, or a number from 2 on.")
+    tags: list[str] = plain("Devices with one of these tags; empty where a value counts.")
+
+
+@strawberry.type(description="A bundle for a cohort, and its place in the cohort's graph.")
+class Release(Recorded):
+    row = models.Release
+
+    name: str = plain("What it is called.")
+    description: str = plain("Free text.")
+    required: bool = plain("Whether devices can't skip it.")
+    disabled: bool = plain("Whether it is never served.")
+    archived: bool = plain("Whether paths run through it as if it were not there; final.")
+    scheduled_at: DateTime | None = plain("Before this moment it is not served.")
+    halt_after: int | None = plain("After so many failed installations its phase halts.")
+    failures: int = plain("How many failed installations devices reported.")
+    version: str | None = plain("A semantic version, unique in the cohort.")
+    version_requirement: str | None = plain("What a device's version must satisfy.")
+    cohort: Cohort = to_one(models.Cohort, "cohort_id", "Whose release it is.")
+    bundle: Bundle = to_one(models.Bundle, "bundle_id", "What it installs.")
+    next_release: Release | None = to_one(
+        models.Release, "next_release_id", "What devices get after it; null for the latest."
+    )
+    previous_releases: Connection[Release] = to_many(
+        lists.RELEASES, "t.next_release_id", "The releases that point to it."
+    )
+    devices: Connection[Device] = to_many(
+        lists.DEVICES, "t.reported_release_id", "The devices that report to run it."
+    )
+    events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
+
+    @derived("Whether all paths of its cohort end in it.")
+    def is_latest(self, root: strawberry.Parent[models.Release]) -> bool:
+        return root.next_release_id is None
+
+    @derived("Whether its date is in the future.")
+    def is_scheduled(self, root: strawberry.Parent[models.Release], info: Info) -> bool:
+        return root.scheduled_at is not None and root.scheduled_at > info.context.at
+
+    @derived("Whether it is open to a part of the cohort only.")
+    def is_phased(self, root: strawberry.Parent[models.Release]) -> bool:
+        return bool(root.phase_tags) or root.phase_value not in (None, "1", "1.0")
+
+    @derived("Whom it is open to; null where that is everyone.")
+    def phase(self, root: strawberry.Parent[models.Release]) -> Phase | None:
+        if root.phase_value is None and not root.phase_tags:
+            return None
+        value = None if root.phase_value is None else float(root.phase_value)
+        return Phase(value=value, tags=root.phase_tags)
+
+    @edge("The destroyed binaries for which it serves no device; empty where it serves.")
+    async def affected_by(
+        self, root: strawberry.Parent[models.Release], info: Info
+    ) -> list[Binary]:
+        return await answers.affecting(info.context, root)  # type: ignore[return-value]
+
+
+@strawberry.type(description="What an HTTP client is known by.")
+class ApiKey(Recorded):
+    row = models.ApiKey
+
+    name: str = plain("What it is called.")
+    role: Role = plain("What it may do.")
+    expires_at: DateTime | None = plain("When it ends.")
+    revoked_at: DateTime | None = plain("When it was revoked.")
+    last_used_at: DateTime | None = plain("When it was last used, to the minute.")
+    device: Device | None = to_one(models.Device, "device_id", "The device whose key it is.")
+    events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
+
+
+@strawberry.type(description="The audit record of one change; it never changes itself.")
+class Event(Node):
+    row = models.Event
+
+    time: DateTime = plain("When it was.")
+    kind: str = plain("What was done, such as `binary.destroy`.")
+    before: JSON = plain("The facts that changed, as they were.")
+    after: JSON = plain("The facts that changed, as they became.")
+    request_id: str = plain("The request that did it; empty where the server did.")
+    actor_key: ApiKey | None = to_one(
+        models.ApiKey, "actor_key_id", "Whose key did it; null for the server, or a deleted key."
+    )
+
+    @edge("What was changed; null where it is there no more.")
+    async def subject(self, root: strawberry.Parent[models.Event], info: Info) -> Node | None:
+        return await find_node(info, Kind(root.subject_kind), root.subject_id)
+
+
+@strawberry.type(description="Which binary serves a target, and why.")
+class BinaryResolution:
+    match: Match = plain("By which rule it was found.")
+    reason: BinaryReason = plain("Why this one, or none.")
+    state: rules.State | None = plain("The state of the decisive candidate, if there is one.")
+
+    @derived("The binary; null where none fits.")
+    async def binary(self, root: strawberry.Parent[BinaryAnswer], info: Info) -> Binary | None:
+        id = root.binary_id
+        return None if id is None else await info.context.loaders.one(models.Binary).load(id)
+
+    @edge("The binaries that were considered, the decisive one first.")
+    async def candidates(self, root: strawberry.Parent[BinaryAnswer], info: Info) -> list[Binary]:
+        loader = info.context.loaders.one(models.Binary)
+        found: list[Binary] = await loader.load_many([one.id for one in root.candidates])
+        return found
+
+
+@strawberry.type(description="One thing that a device installs.")
+class ManifestEntry:
+    @derived("The kind of content.")
+    async def artifact(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> Artifact:
+        version = await info.context.loaders.one(models.ArtifactVersion).load(
+            root.artifact_version_id
+        )
+        found: Artifact = await info.context.loaders.one(models.Artifact).load(version.artifact_id)
+        return found
+
+    @derived("The version of it.")
+    async def artifact_version(
+        self, root: strawberry.Parent[answers.ManifestTold], info: Info
+    ) -> ArtifactVersion:
+        loader = info.context.loaders.one(models.ArtifactVersion)
+        found: ArtifactVersion = await loader.load(root.artifact_version_id)
+        return found
+
+    @derived("The binary for the device's target.")
+    async def binary(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> Binary:
+        found: Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
+        return found
+
+    @derived("The SHA-256 of the binary's content.")
+    async def hash(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> Sha256:
+        found: models.Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
+        return Sha256(found.hash)
+
+    @derived("The size of the binary's content, in bytes.")
+    async def size(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> BigInt:
+        found: models.Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
+        return BigInt(found.size)
+
+    @derived("The binary's signatures, oldest first.")
+    async def signatures(
+        self, root: strawberry.Parent[answers.ManifestTold], info: Info
+    ) -> list[BinarySignature]:
+        loader = info.context.loaders.children(models.BinarySignature, "binary_id", "id")
+        found: list[BinarySignature] = await loader.load(root.binary_id)
+        return found
+
+    @derived("The binary's custom metadata.")
+    async def custom_metadata(
+        self, root: strawberry.Parent[answers.ManifestTold], info: Info
+    ) -> JSON:
+        found: models.Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
+        return JSON(found.custom_metadata)
+
+    @derived("A signed URL to GET the content from, for a while.")
+    async def url(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> str:
+        found: models.Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
+        return info.context.server.download_url(found)
+
+
+@strawberry.type(description="A release that was looked at, and why it is or is not the answer.")
+class TraceEntry:
+    @derived("The release; null for what concerns none.")
+    async def release(
+        self, root: strawberry.Parent[answers.TraceTold], info: Info
+    ) -> Release | None:
+        id = root.step.release_id
+        return None if id is None else await info.context.loaders.one(models.Release).load(id)
+
+    @derived("The one reason.")
+    def reason(self, root: strawberry.Parent[answers.TraceTold]) -> Reason:
+        return root.step.reason
+
+    @derived("The reason in words.")
+    def detail(self, root: strawberry.Parent[answers.TraceTold]) -> str:
+        return root.detail
+
+    @derived("The facts behind the reason, as a JSON object.")
+    def facts(self, root: strawberry.Parent[answers.TraceTold]) -> JSON:
+        return JSON(root.facts)
+
+
+@strawberry.type(description="What a device is answered, and why.")
+class DeviceUpdate:
+    manifest: list[ManifestEntry] = plain("What to install, in the bundle's order.")
+    trace: list[TraceEntry] = plain("Each release that was looked at, in order.")
+
+    @derived("Whether there is an update.")
+    def status(self, root: strawberry.Parent[answers.UpdateTold]) -> Status:
+        return root.answer.status
+
+    @derived("The release to install; null where there is none.")
+    async def release(
+        self, root: strawberry.Parent[answers.UpdateTold], info: Info
+    ) -> Release | None:
+        id = root.answer.release_id
+        return None if id is None else await info.context.loaders.one(models.Release).load(id)
+
+    @derived("The bundle of that release.")
+    async def bundle(
+        self, root: strawberry.Parent[answers.UpdateTold], info: Info
+    ) -> Bundle | None:
+        id = root.answer.bundle_id
+        return None if id is None else await info.context.loaders.one(models.Bundle).load(id)
+
+
+@strawberry.type(description="What a destruction does to one release.")
+class ImpactRelease:
+    effect: Effect = plain("What happens to it.")
+    reasons: list[ImpactReason] = plain("Why it matters, the effect first.")
+
+    @derived("The release.")
+    async def release(self, root: strawberry.Parent[answers.ReleaseImpact], info: Info) -> Release:
+        found: Release = await info.context.loaders.one(models.Release).load(root.id)
+        return found
+
+
+@strawberry.type(description="What destroying binaries would do.")
+class Impact:
+    plan_token: str = plain("What accepts this impact in a destroy, for an hour.")
+
+    @derived("The releases concerned, worst first.")
+    @page_arguments
+    def releases(self: Any, info: Info, **page: Any) -> Connection[ImpactRelease]:
+        return open_list(info.context, "ImpactRelease", self.releases, **page)
+
+    @derived("The bundles of those releases.")
+    @page_arguments
+    async def bundles(self: Any, info: Info, **page: Any) -> Connection[Bundle]:
+        return await lists.BUNDLES.of(info.context, self.found.bundle_ids, **page)
+
+    @derived("The cohorts of those releases.")
+    @page_arguments
+    async def cohorts(self: Any, info: Info, **page: Any) -> Connection[Cohort]:
+        return await lists.COHORTS.of(info.context, tuple(self.found.before), **page)
+
+    @derived("The products of those cohorts.")
+    @page_arguments
+    async def products(self: Any, info: Info, **page: Any) -> Connection[Product]:
+        return await lists.PRODUCTS.of(info.context, self.found.product_ids, **page)
+
+    @derived("How many devices get an update now, and would not get that one.")
+    async def devices_losing_update(self, root: strawberry.Parent[answers.ImpactAnswer]) -> int:
+        return (await root.counts()).losing
+
+    @derived("How many devices could not pass a required release any more.")
+    async def devices_stuck(self, root: strawberry.Parent[answers.ImpactAnswer]) -> int:
+        return (await root.counts()).stuck
+
+
+NODES: tuple[type[Any], ...] = (
+    Organization,
+    Product,
+    Cohort,
+    Device,
+    Artifact,
+    ArtifactVersion,
+    Binary,
+    BinaryPart,
+    SigningKey,
+    BinarySignature,
+    Bundle,
+    Release,
+    ApiKey,
+    Event,
+)
+ROWS: dict[Kind, Any] = {node.row.prn_kind: node.row for node in NODES}
+
+
+async def find_node(info: Info, kind: Kind, id: Any) -> Any:
+    """The row of a kind and id, None where this organization has none."""
+    return await info.context.loaders.one(ROWS[kind]).load(id)
+
+
+async def find_by_name(info: Info, name: str, *path: str) -> Any:
+    """The row that any resource name names, None where there is none. Raises BadUserInput."""
+    parsed = parse_prn(name, path=path)
+    if parsed.organization != info.context.organization_id:
+        return None
+    return await find_node(info, parsed.kind, parsed.id)

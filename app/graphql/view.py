@@ -1,0 +1,133 @@
+"""The GraphQL endpoint over HTTP."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from app.actions.access import authenticate
+from app.actions.unit import Actor
+from app.graphql.context import Context
+from app.graphql.schema import schema
+from app.graphql.transport import (
+    GRAPHQL_RESPONSE,
+    JSON,
+    Operation,
+    Refused,
+    negotiate,
+    read_operation,
+)
+from app.rules.access import looks_like_secret
+from app.rules.errors import BinderyError, Unauthenticated
+from app.server import Server
+
+ALWAYS = frozenset({401, 413, 415, 429, 503})
+"""The statuses that hold under `application/json` too, where all else is 200."""
+MAX_ERRORS = 5
+
+
+class GraphQLView:
+    """An ASGI application that executes operations for whoever has a key."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        request_id = getattr(request.state, "request_id", None) or uuid4().hex
+        media_type = negotiate(request.headers.get("accept"))
+        try:
+            response = await self._respond(request, request_id, media_type)
+        except Refused as refused:
+            response = _refusal(refused, request_id, media_type or JSON)
+        except BinderyError as error:
+            refused = Refused(error.http_status, error.code, error.message)
+            response = _refusal(refused, request_id, media_type or JSON)
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request, request_id: str, media_type: str | None) -> Response:
+        if request.method not in ("GET", "POST"):
+            raise Refused(
+                405, "METHOD_NOT_ALLOWED", "Use POST, or GET.", headers={"Allow": "GET, POST"}
+            )
+        if media_type is None:
+            raise Refused(406, "NOT_ACCEPTABLE", f"Accept {GRAPHQL_RESPONSE} or {JSON}.")
+        now = datetime.now(UTC)
+        actor = await self._actor(request, request_id, now)
+        operation = await read_operation(request)
+        context = Context(actor=actor, server=self._server, at=now)
+        result = await _execute(operation, context, reading=request.method == "GET")
+        return _answer(result, media_type)
+
+    async def _actor(self, request: Request, request_id: str, now: datetime) -> Actor:
+        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+        secret = secret.strip()
+        if scheme.lower() != "bearer" or not looks_like_secret(secret):
+            raise Unauthenticated("Send an API key as `Authorization: Bearer bky_…`.")
+        return await authenticate(secret, at=now, request_id=request_id)
+
+
+async def _execute(operation: Operation, context: Context, *, reading: bool) -> ExecutionResult:
+    allowed = {OperationType.QUERY}
+    if not reading:
+        allowed.add(OperationType.MUTATION)
+    try:
+        return await schema.execute(
+            operation.query,
+            variable_values=operation.variables,
+            context_value=context,
+            operation_name=operation.name,
+            allowed_operation_types=allowed,
+        )
+    except InvalidOperationTypeError as error:
+        raise Refused(
+            405,
+            "METHOD_NOT_ALLOWED",
+            "A GET executes queries only; send a mutation by POST.",
+            headers={"Allow": "POST"},
+        ) from error
+
+
+def _answer(result: ExecutionResult, media_type: str) -> Response:
+    errors = result.errors or []
+    body: dict[str, Any] = {}
+    if errors:
+        body["errors"] = [error.formatted for error in errors[:MAX_ERRORS]]
+    executed = result.data is not None or any(error.path for error in errors)
+    if executed:
+        body["data"] = result.data
+    if result.extensions:
+        body["extensions"] = result.extensions
+    status = 200 if executed or media_type == JSON else 400
+    return _json(body, status, media_type)
+
+
+def _refusal(refused: Refused, request_id: str, media_type: str) -> Response:
+    keeps = media_type == GRAPHQL_RESPONSE or refused.status in (*ALWAYS, 400, 405, 406)
+    extensions = {"code": refused.code, "requestId": request_id}
+    body = {"errors": [{"message": refused.message, "extensions": extensions}]}
+    response = _json(body, refused.status if keeps else 200, media_type)
+    response.headers.update(refused.headers)
+    if refused.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if refused.status == 503:
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+def _json(body: dict[str, Any], status: int, media_type: str) -> Response:
+    response = Response(orjson.dumps(body), status, media_type=f"{media_type}; charset=utf-8")
+    response.headers["Vary"] = "Accept"
+    response.headers["Cache-Control"] = "no-store"
+    return response

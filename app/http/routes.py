@@ -1,0 +1,25 @@
+"""The routes of this door."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from starlette.routing import Route
+
+from app.http import content, health, parts
+from app.http.door import Door
+from app.server import Server
+
+
+def routes(server: Server) -> list[Route]:
+    """The routes for bytes and for health.
+
+    The byte routes take whatever is below their first segment, and every method: a link with a
+    character changed is refused as such, before the method is looked at.
+    """
+    return [
+        Route("/upload/{rest:path}", Door(partial(parts.put, server), methods=parts.METHODS)),
+        Route("/content/{rest:path}", Door(partial(content.get, server), methods=content.METHODS)),
+        Route("/health/live", Door(health.live, methods=health.METHODS)),
+        Route("/health/ready", Door(partial(health.ready, server), methods=health.METHODS)),
+    ]

@@ -1,0 +1,34 @@
+"""Rows: Tortoise fields and relations. Nothing here decides."""
+
+from app.models.access import ApiKey, Event
+from app.models.artifact import Artifact, ArtifactVersion
+from app.models.binary import Binary, BinaryPart, StorageGarbage, StorageIntent
+from app.models.bundle import Bundle, BundleVersion
+from app.models.device import Device
+from app.models.product import Cohort, Product
+from app.models.record import Organization, Owned, Record
+from app.models.release import Release, ReleaseClaim
+from app.models.signature import BinarySignature, SigningKey
+
+__all__ = [
+    "ApiKey",
+    "Artifact",
+    "ArtifactVersion",
+    "Binary",
+    "BinaryPart",
+    "BinarySignature",
+    "Bundle",
+    "BundleVersion",
+    "Cohort",
+    "Device",
+    "Event",
+    "Organization",
+    "Owned",
+    "Product",
+    "Record",
+    "Release",
+    "ReleaseClaim",
+    "SigningKey",
+    "StorageGarbage",
+    "StorageIntent",
+]

@@ -1,0 +1,175 @@
+"""Pages of lists, by keyset: a page costs the same at the end of a list as at its beginning.
+
+The order of every list is total: a column that is never null, and then the id. A page of the
+children of many parents is one statement, and so is a count.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from app import database
+
+DEFAULT_SIZE = 50
+MAX_SIZE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table to list, as `t`; `join` ends in what ties it to the parents' column.
+
+    `tenancy` is the column that names the organization.
+    """
+
+    model: type[Any]
+    join: str = ""
+    tenancy: str = "t.organization_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A piece of SQL with `{}` where the value goes; a tuple takes one place for each element.
+
+    `{ids}` takes a tuple of ids whole, as the right side of a comparison.
+    """
+
+    sql: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """Which page: `column` is the order's, `after` and `before` are keys (value, id)."""
+
+    source: Source
+    column: str
+    conditions: tuple[Condition, ...] = ()
+    parent: str | None = None
+    descending: bool = False
+    size: int = DEFAULT_SIZE
+    backward: bool = False
+    after: tuple[Any, UUID] | None = None
+    before: tuple[Any, UUID] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows in the list's order, and whether there are more beyond either end."""
+
+    rows: tuple[Any, ...]
+    has_next: bool
+    has_previous: bool
+
+
+class _Statement:
+    """Collects a statement's arguments."""
+
+    def __init__(self) -> None:
+        self.arguments: list[Any] = []
+
+    def bind(self, value: Any) -> str:
+        self.arguments.append(value.value if isinstance(value, Enum) else value)
+        return f"${len(self.arguments)}"
+
+    def where(self, spec: Spec, organization_id: UUID, parents: Sequence[UUID]) -> str:
+        parts = [f"{spec.source.tenancy} = {self.bind(organization_id)}"]
+        if spec.parent is not None:
+            self.arguments.append(list(parents))
+            parts.append(f"{spec.parent} {{ids:{len(self.arguments)}}}")
+        for condition in spec.conditions:
+            value = condition.value
+            if "{ids}" in condition.sql:
+                self.arguments.append(list(value))
+                parts.append(condition.sql.replace("{ids}", f"{{ids:{len(self.arguments)}}}"))
+                continue
+            if isinstance(value, tuple):
+                bound = f"({', '.join(map(self.bind, value))})" if value else "(NULL)"
+            else:
+                bound = self.bind(value)
+            parts.append(condition.sql.format(bound))
+        return " AND ".join(parts)
+
+    def beyond(self, spec: Spec) -> str:
+        forward = "<" if spec.descending else ">"
+        back = ">" if spec.descending else "<"
+        parts = []
+        for key, operator in ((spec.after, forward), (spec.before, back)):
+            if key is not None and spec.column == "t.id":
+                parts.append(f" AND t.id {operator} {self.bind(key[1])}")
+            elif key is not None:
+                value, id = self.bind(key[0]), self.bind(key[1])
+                parts.append(f" AND ({spec.column}, t.id) {operator} ({value}, {id})")
+        return "".join(parts)
+
+
+async def pages(
+    spec: Spec,
+    organization_id: UUID,
+    parents: Sequence[UUID] = (),
+    *,
+    using: database.Connection | None = None,
+) -> dict[UUID | None, Page]:
+    """One page for each parent (or for None where the spec has no parent), in one statement."""
+    statement = _Statement()
+    table = spec.source.model._meta.db_table
+    where = statement.where(spec, organization_id, parents) + statement.beyond(spec)
+    way = "DESC" if spec.descending is not spec.backward else "ASC"
+    order = f"t.id {way}" if spec.column == "t.id" else f"{spec.column} {way}, t.id {way}"
+    limit = statement.bind(spec.size + 1)
+    columns = "t.*" if spec.parent is None else f"t.*, {spec.parent} AS parent_key"
+    rows_from = f"FROM {table} t {spec.source.join} WHERE {where}"
+    if len(parents) <= 1:
+        sql = f"SELECT {columns}, {spec.column} AS order_key {rows_from} ORDER BY {order} LIMIT {limit}"
+    else:
+        sql = (
+            f"SELECT * FROM (SELECT {columns}, {spec.column} AS order_key, ROW_NUMBER() OVER"
+            f" (PARTITION BY {spec.parent} ORDER BY {order}) AS place {rows_from}) numbered"
+            f" WHERE place <= {limit} ORDER BY place"
+        )
+    found: dict[UUID | None, list[Any]] = defaultdict(list)
+    for row in await database.query(sql, statement.arguments, using=using):
+        parent = row.get("parent_key")
+        instance = database.instance(spec.source.model, row)
+        instance.order_key = row["order_key"]
+        found[UUID(str(parent)) if parent is not None else None].append(instance)
+    keys: Sequence[UUID | None] = (None,) if spec.parent is None else parents
+    return {key: _page(spec, found.get(key, [])) for key in keys}
+
+
+def _page(spec: Spec, rows: list[Any]) -> Page:
+    more = len(rows) > spec.size
+    rows = rows[: spec.size]
+    if spec.backward:
+        return Page(tuple(reversed(rows)), has_next=spec.before is not None, has_previous=more)
+    return Page(tuple(rows), has_next=more, has_previous=spec.after is not None)
+
+
+async def counts(
+    spec: Spec,
+    organization_id: UUID,
+    parents: Sequence[UUID] = (),
+    *,
+    using: database.Connection | None = None,
+) -> dict[UUID | None, int]:
+    """How many rows each parent's list has in all, in one statement."""
+    statement = _Statement()
+    table = spec.source.model._meta.db_table
+    where = statement.where(spec, organization_id, parents)
+    rows_from = f"FROM {table} t {spec.source.join} WHERE {where}"
+    if spec.parent is None:
+        (row,) = await database.query(
+            f"SELECT COUNT(*) AS n {rows_from}", statement.arguments, using=using
+        )
+        return {None: row["n"]}
+    rows = await database.query(
+        f"SELECT {spec.parent} AS parent_key, COUNT(*) AS n {rows_from} GROUP BY {spec.parent}",
+        statement.arguments,
+        using=using,
+    )
+    found: dict[UUID | None, int] = {UUID(str(row["parent_key"])): row["n"] for row in rows}
+    return {parent: found.get(parent, 0) for parent in parents}

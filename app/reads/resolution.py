@@ -1,0 +1,184 @@
+"""The facts that the resolver judges, read in a constant number of statements."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from app import database
+from app.models import Device
+from app.reads.values import as_list, as_uuid, maybe_time, maybe_uuid
+from app.rules.binary import ContentHealth, State
+from app.rules.release import CohortGraph, ReleaseFacts
+from app.rules.resolution import BinaryFacts, CohortFacts, DeviceFacts, VersionFacts
+
+_RELEASES = """
+SELECT id, cohort_id, next_release_id, bundle_id, required, disabled, archived, scheduled_at,
+       phase_value, phase_tags, version, version_requirement, halt_after, failures
+FROM release WHERE organization_id = $1 AND cohort_id {ids:2} ORDER BY id
+"""
+_BUNDLES = """
+SELECT bv.bundle_id, bv.artifact_version_id, b.id, b.target, b.state, b.content_health
+FROM bundle_version bv
+LEFT JOIN binary_record b ON b.artifact_version_id = bv.artifact_version_id
+WHERE bv.organization_id = $1 AND bv.bundle_id {ids:2}
+ORDER BY bv.bundle_id, bv.position, b.id
+"""
+_VERSIONS = """
+SELECT v.id AS artifact_version_id, b.id, b.target, b.state, b.content_health
+FROM artifact_version v
+LEFT JOIN binary_record b ON b.artifact_version_id = v.id
+WHERE v.organization_id = $1 AND v.id {ids:2}
+ORDER BY v.id, b.id
+"""
+_DEVICE_COUNTS = """
+SELECT cohort_id, COUNT(*) AS n FROM device
+WHERE organization_id = $1 AND cohort_id {ids:2} GROUP BY cohort_id
+"""
+_CLAIM_COUNTS = """
+SELECT c.release_id, COUNT(*) AS n FROM release_claim c
+JOIN release r ON r.id = c.release_id
+WHERE c.organization_id = $1 AND r.cohort_id {ids:2} GROUP BY c.release_id
+"""
+_DEVICE_CLAIMS = """
+SELECT device_id, release_id FROM release_claim
+WHERE organization_id = $1 AND device_id {ids:2}
+"""
+_PRODUCTS = "SELECT id, target, archived FROM product WHERE organization_id = $1 AND id {ids:2}"
+
+
+async def cohorts(
+    organization_id: UUID,
+    cohort_ids: Iterable[UUID],
+    *,
+    using: database.Connection | None = None,
+) -> dict[UUID, CohortFacts]:
+    """All that is known of these cohorts; five statements, however many there are."""
+    wanted: list[Any] = [organization_id, sorted(set(cohort_ids))]
+    releases: dict[UUID, list[ReleaseFacts]] = defaultdict(list)
+    failures: dict[UUID, dict[UUID, int]] = defaultdict(dict)
+    for row in await database.query(_RELEASES, wanted, using=using):
+        facts, cohort_id = release_facts(row), as_uuid(row["cohort_id"])
+        releases[cohort_id].append(facts)
+        failures[cohort_id][facts.id] = row["failures"]
+    bundle_ids = {facts.bundle_id for one in releases.values() for facts in one}
+    held = await bundles(organization_id, bundle_ids, using=using)
+    sizes = {
+        as_uuid(row["cohort_id"]): row["n"]
+        for row in await database.query(_DEVICE_COUNTS, wanted, using=using)
+    }
+    claims = {
+        as_uuid(row["release_id"]): row["n"]
+        for row in await database.query(_CLAIM_COUNTS, wanted, using=using)
+    }
+    return {
+        cohort_id: CohortFacts(
+            graph=CohortGraph(releases[cohort_id]),
+            devices=sizes.get(cohort_id, 0),
+            bundles=held,
+            claims=claims,
+            failures=failures[cohort_id],
+        )
+        for cohort_id in wanted[1]
+    }
+
+
+def release_facts(row: Mapping[str, Any]) -> ReleaseFacts:
+    """The facts of a release from its row."""
+    return ReleaseFacts(
+        id=as_uuid(row["id"]),
+        next_id=maybe_uuid(row["next_release_id"]),
+        bundle_id=as_uuid(row["bundle_id"]),
+        required=bool(row["required"]),
+        disabled=bool(row["disabled"]),
+        archived=bool(row["archived"]),
+        scheduled_at=maybe_time(row["scheduled_at"]),
+        phase_value=None if row["phase_value"] is None else Decimal(row["phase_value"]),
+        phase_tags=frozenset(as_list(row["phase_tags"])),
+        version=row["version"],
+        version_requirement=row["version_requirement"],
+        halt_after=row["halt_after"],
+    )
+
+
+def _binary_facts(row: Mapping[str, Any]) -> BinaryFacts:
+    health = row["content_health"]
+    return BinaryFacts(
+        id=as_uuid(row["id"]),
+        target=row["target"],
+        state=State(row["state"]),
+        content_health=None if health is None else ContentHealth(health),
+    )
+
+
+async def bundles(
+    organization_id: UUID,
+    bundle_ids: Iterable[UUID],
+    *,
+    using: database.Connection | None = None,
+) -> dict[UUID, tuple[VersionFacts, ...]]:
+    """The artifact versions of bundles, in order, each with its binaries; one statement."""
+    found: dict[UUID, dict[UUID, list[BinaryFacts]]] = defaultdict(dict)
+    arguments = [organization_id, sorted(set(bundle_ids))]
+    for row in await database.query(_BUNDLES, arguments, using=using):
+        versions = found[as_uuid(row["bundle_id"])]
+        binaries = versions.setdefault(as_uuid(row["artifact_version_id"]), [])
+        if row["id"] is not None:
+            binaries.append(_binary_facts(row))
+    return {
+        bundle_id: tuple(VersionFacts(id, tuple(held)) for id, held in versions.items())
+        for bundle_id, versions in found.items()
+    }
+
+
+async def versions(
+    organization_id: UUID,
+    version_ids: Iterable[UUID],
+    *,
+    using: database.Connection | None = None,
+) -> dict[UUID, VersionFacts]:
+    """Artifact versions with their binaries, destroyed ones too; one statement."""
+    found: dict[UUID, list[BinaryFacts]] = {}
+    arguments = [organization_id, sorted(set(version_ids))]
+    for row in await database.query(_VERSIONS, arguments, using=using):
+        binaries = found.setdefault(as_uuid(row["artifact_version_id"]), [])
+        if row["id"] is not None:
+            binaries.append(_binary_facts(row))
+    return {id: VersionFacts(id, tuple(binaries)) for id, binaries in found.items()}
+
+
+async def devices(
+    organization_id: UUID,
+    rows: Sequence[Device],
+    *,
+    using: database.Connection | None = None,
+) -> list[DeviceFacts]:
+    """The facts of devices, in the order given; two statements, however many there are."""
+    product_ids = sorted({row.product_id for row in rows})
+    products = {
+        as_uuid(row["id"]): row
+        for row in await database.query(_PRODUCTS, [organization_id, product_ids], using=using)
+    }
+    claims: dict[UUID, set[UUID]] = defaultdict(set)
+    ids = [row.id for row in rows]
+    for row in await database.query(_DEVICE_CLAIMS, [organization_id, ids], using=using):
+        claims[as_uuid(row["device_id"])].add(as_uuid(row["release_id"]))
+    return [
+        DeviceFacts(
+            id=device.id,
+            target=products[device.product_id]["target"],
+            cohort_id=device.cohort_id,
+            tags=frozenset(device.tags),
+            quarantined=device.quarantined,
+            product_archived=bool(products[device.product_id]["archived"]),
+            pinned_release_id=device.pinned_release_id,
+            reported_release_id=device.reported_release_id,
+            reported_bundle_id=device.reported_bundle_id,
+            reported_version=device.reported_version,
+            claims=frozenset(claims[device.id]),
+        )
+        for device in rows
+    ]

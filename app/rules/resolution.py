@@ -1,0 +1,398 @@
+"""Which binary serves a target, and which release a device gets: one resolver for everyone.
+
+The device's poll, the operator's preview, the impact counts and what-if questions all ask here;
+a what-if question builds other facts. Source of the rules: the domain, sections 2, 6 and 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from semver import Version
+
+from app.rules.release import CohortGraph, ReleaseFacts, phase_limit
+from app.rules.version import AffectedTarget, reported_version
+
+# What resolves within one artifact version has its home there, and is asked for here too.
+from app.rules.version import BinaryAnswer as BinaryAnswer
+from app.rules.version import BinaryFacts as BinaryFacts
+from app.rules.version import BinaryReason as BinaryReason
+from app.rules.version import Match as Match
+from app.rules.version import VersionFacts as VersionFacts
+from app.rules.version import affected_by as affected_by
+from app.rules.version import resolve_binary as resolve_binary
+
+Fact = str | int | datetime | UUID | tuple[str, ...] | tuple[UUID, ...] | None
+
+
+class Status(StrEnum):
+    """What a device is told."""
+
+    UPDATE = "UPDATE"
+    NO_UPDATE = "NO_UPDATE"
+    DEVICE_QUARANTINE = "DEVICE_QUARANTINE"
+
+
+class Reason(StrEnum):
+    """The one reason of each step of a trace; the last five, and a foreign pin, name no release."""
+
+    SELECTED = "SELECTED"
+    SKIPPED = "SKIPPED"
+    REQUIRED = "REQUIRED"
+    DISABLED = "DISABLED"
+    ARCHIVED = "ARCHIVED"
+    AFFECTED = "AFFECTED"
+    SCHEDULED = "SCHEDULED"
+    PHASE_FULL = "PHASE_FULL"
+    PHASE_HALTED = "PHASE_HALTED"
+    TAG_MISMATCH = "TAG_MISMATCH"
+    VERSION_REQUIREMENT = "VERSION_REQUIREMENT"
+    NO_COMPATIBLE_BINARY = "NO_COMPATIBLE_BINARY"
+    CONTENT_CORRUPT = "CONTENT_CORRUPT"
+    PINNED = "PINNED"
+    QUARANTINED = "QUARANTINED"
+    NO_COHORT = "NO_COHORT"
+    NO_MATCHING_VERSION = "NO_MATCHING_VERSION"
+    UP_TO_DATE = "UP_TO_DATE"
+    PRODUCT_ARCHIVED = "PRODUCT_ARCHIVED"
+
+
+class FoundBy(StrEnum):
+    """By which rule of section 8, step 2, the path of a device was found."""
+
+    RELEASE = "RELEASE"
+    BUNDLE = "BUNDLE"
+    VERSION = "VERSION"
+    VERSION_ABOVE = "VERSION_ABOVE"
+    NO_MATCHING_VERSION = "NO_MATCHING_VERSION"
+    NOTHING_REPORTED = "NOTHING_REPORTED"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """One device and what it reports, as it came: unknown ids and malformed versions are fine.
+
+    `claims` are the releases that it holds a claim on.
+    """
+
+    id: UUID
+    target: str
+    cohort_id: UUID | None
+    tags: frozenset[str] = frozenset()
+    quarantined: bool = False
+    product_archived: bool = False
+    pinned_release_id: UUID | None = None
+    reported_release_id: UUID | None = None
+    reported_bundle_id: UUID | None = None
+    reported_version: str | None = None
+    claims: frozenset[UUID] = frozenset()
+
+
+class ManifestEntry(NamedTuple):
+    """What a device installs of one artifact version."""
+
+    artifact_version_id: UUID
+    binary_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class TraceStep:
+    """One release looked at, or None for what concerns none; the reason, and its facts."""
+
+    release_id: UUID | None
+    reason: Reason
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A path prepared for every device on it: section 8, step 3.
+
+    `reach` are its unarchived releases with their position, from the target back to the start;
+    `steps` has a trace step for each release of the path, as if none were judged.
+    """
+
+    reach: tuple[tuple[ReleaseFacts, int], ...]
+    steps: tuple[TraceStep, ...]
+
+    @classmethod
+    def of(cls, path: tuple[ReleaseFacts, ...]) -> Stretch:
+        """Prepare a path: what is behind its first required release waits, reason REQUIRED."""
+        gate = next((r.id for r in path if r.required and not r.archived), None)
+        behind, reach, steps = False, [], []
+        for position, release in enumerate(path):
+            if release.archived:
+                steps.append(TraceStep(release.id, Reason.ARCHIVED))
+            elif behind:
+                steps.append(TraceStep(release.id, Reason.REQUIRED, {"required_release_id": gate}))
+            else:
+                steps.append(TraceStep(release.id, Reason.SKIPPED))
+                reach.append((release, position))
+                behind = release.id == gate
+        return cls(tuple(reversed(reach)), tuple(steps))
+
+    def passed_over(self, position: int) -> tuple[TraceStep, ...]:
+        """The steps of what was not judged, if all from the target back to this position was."""
+        judged = self.steps[position:]
+        return self.steps[:position] + tuple(s for s in judged if s.reason is not Reason.SKIPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class CohortFacts:
+    """All that is not the device's own: graph, number of devices, claims and failures by release.
+
+    `bundles` holds the artifact versions, in order, of at least each release's bundle.
+    """
+
+    graph: CohortGraph
+    devices: int
+    bundles: Mapping[UUID, tuple[VersionFacts, ...]]
+    claims: Mapping[UUID, int] = field(default_factory=dict)
+    failures: Mapping[UUID, int] = field(default_factory=dict)
+    # What follows from the facts above is worked out once: by bundle, start, and bundle and target.
+    _affected: dict[UUID, tuple[AffectedTarget, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _stretches: dict[UUID | None, Stretch] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _binaries: dict[tuple[UUID, str], tuple[tuple[UUID, BinaryAnswer], ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def affected(self, bundle_id: UUID) -> tuple[AffectedTarget, ...]:
+        """What destruction has left without a binary in this bundle."""
+        if bundle_id not in self._affected:
+            self._affected[bundle_id] = affected_by(self.bundles[bundle_id])
+        return self._affected[bundle_id]
+
+    def stretch(self, start_id: UUID | None) -> Stretch:
+        """The path that starts at this release, prepared."""
+        if start_id not in self._stretches:
+            self._stretches[start_id] = Stretch.of(self.graph.path(start_id))
+        return self._stretches[start_id]
+
+    def binaries(self, bundle_id: UUID, target: str) -> tuple[tuple[UUID, BinaryAnswer], ...]:
+        """For each artifact version of the bundle, in order, the answer for this target."""
+        key = bundle_id, target
+        if key not in self._binaries:
+            self._binaries[key] = tuple(
+                (version.artifact_version_id, resolve_binary(target, version.binaries))
+                for version in self.bundles[bundle_id]
+            )
+        return self._binaries[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a device is in its cohort's graph: section 8, step 2.
+
+    `current` is None if what it reports is no release of the cohort; `start_id` is where its path
+    starts, None where it has none; `version` is the device's (step 4), None if unknown.
+    """
+
+    found_by: FoundBy
+    current: ReleaseFacts | None
+    start_id: UUID | None
+    version: Version | None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAnswer:
+    """What a device gets. Release, bundle and manifest are set exactly if the status is UPDATE.
+
+    The trace holds first the releases passed over unjudged, in the order of the path, then those
+    judged, from the target back; its last step is the answer: SELECTED or PINNED with the
+    release, or else the last reason for which there is none.
+    """
+
+    status: Status
+    trace: tuple[TraceStep, ...]
+    release_id: UUID | None = None
+    bundle_id: UUID | None = None
+    manifest: tuple[ManifestEntry, ...] = ()
+    place: Place | None = None
+
+
+def locate(device: DeviceFacts, graph: CohortGraph) -> Place:
+    """Where a device is in its cohort's graph, and where its path starts (section 8, step 2)."""
+    reported = reported_version(device.reported_version)
+    current, found_by = graph.get(device.reported_release_id), FoundBy.RELEASE
+    if current is None and device.reported_bundle_id is not None:
+        current, found_by = graph.by_bundle.get(device.reported_bundle_id), FoundBy.BUNDLE
+    if current is None and reported is not None:
+        current, found_by = graph.get(graph.versions.equal(reported)), FoundBy.VERSION
+    if current is not None:
+        version = graph.versions.by_id.get(current.id, reported)
+        return Place(found_by, current, current.next_id, version)
+    if reported is None:
+        return Place(FoundBy.NOTHING_REPORTED, None, graph.start_id, None)
+    start_id = graph.versions.above(reported)
+    found_by = FoundBy.VERSION_ABOVE if start_id else FoundBy.NO_MATCHING_VERSION
+    return Place(found_by, None, start_id, reported)
+
+
+def resolve_update(
+    device: DeviceFacts,
+    cohort: CohortFacts | None,
+    *,
+    at: datetime,
+    lost: frozenset[UUID] = frozenset(),
+) -> UpdateAnswer:
+    """What this device gets at this time, and why (section 8). It never raises for a device.
+
+    `lost` are releases whose last place another device took meanwhile: their phase counts as
+    full, so that the loser of a race for a claim resolves again without them (section 7).
+    """
+    # Quarantine is the first step of section 8, so it is told even if the product is archived.
+    if device.quarantined:
+        return UpdateAnswer(Status.DEVICE_QUARANTINE, (TraceStep(None, Reason.QUARANTINED),))
+    if device.product_archived:
+        return UpdateAnswer(Status.NO_UPDATE, (TraceStep(None, Reason.PRODUCT_ARCHIVED),))
+    if cohort is None or device.cohort_id is None:
+        return UpdateAnswer(Status.NO_UPDATE, (TraceStep(None, Reason.NO_COHORT),))
+    place = locate(device, cohort.graph)
+    case = _Case(device, cohort, place, at, lost)
+    if device.pinned_release_id is not None:
+        return _resolve_pinned(case, device.pinned_release_id)
+    if place.found_by is FoundBy.NO_MATCHING_VERSION:
+        step = TraceStep(None, Reason.NO_MATCHING_VERSION, {"version": str(place.version)})
+        return UpdateAnswer(Status.NO_UPDATE, (step,), place=place)
+    return _resolve_path(case)
+
+
+def path_of(device: DeviceFacts, cohort: CohortFacts | None) -> tuple[ReleaseFacts, ...]:
+    """The path that a device goes along, archived releases included; none if it has none.
+
+    A device that is quarantined, pinned, without cohort, or of an archived product has none.
+    """
+    held = device.quarantined or device.product_archived or device.pinned_release_id is not None
+    if held or cohort is None or device.cohort_id is None:
+        return ()
+    return cohort.graph.path(locate(device, cohort.graph).start_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One device before its cohort's releases at one time."""
+
+    device: DeviceFacts
+    cohort: CohortFacts
+    place: Place
+    at: datetime
+    lost: frozenset[UUID]
+
+    def judge(self, release: ReleaseFacts, *, servable: Reason) -> TraceStep:
+        """Section 8, step 4: `servable`, or the first reason for which this one is not served."""
+        if release.archived:
+            return TraceStep(release.id, Reason.ARCHIVED)
+        if release.disabled:
+            return TraceStep(release.id, Reason.DISABLED, {"required": release.required})
+        if affected := self.cohort.affected(release.bundle_id):
+            return TraceStep(release.id, Reason.AFFECTED, affected[0]._asdict())
+        if release.is_scheduled(at=self.at):
+            facts = {"scheduled_at": release.scheduled_at}
+            return TraceStep(release.id, Reason.SCHEDULED, facts)
+        return (
+            self._phase(release)
+            or self._version(release)
+            or self._content(release)
+            or TraceStep(release.id, servable)
+        )
+
+    def _phase(self, release: ReleaseFacts) -> TraceStep | None:
+        failures = self.cohort.failures.get(release.id, 0)
+        claims = self.cohort.claims.get(release.id, 0)
+        if release.id not in self.device.claims:
+            if release.phase_tags and not release.phase_tags & self.device.tags:
+                tags = tuple(sorted(release.phase_tags))
+                return TraceStep(release.id, Reason.TAG_MISMATCH, {"tags": tags})
+            value, devices = release.phase_value, self.cohort.devices
+            limit = None if value is None else phase_limit(value, devices)
+            if limit is not None and (claims >= limit or release.id in self.lost):
+                facts = {"limit": limit, "claims": claims, "devices": devices}
+                return TraceStep(release.id, Reason.PHASE_FULL, facts)
+        # A claim keeps a place in the phase; it does not keep a halted phase going.
+        if release.halt_after is not None and failures >= release.halt_after:
+            facts = {"failures": failures, "halt_after": release.halt_after}
+            return TraceStep(release.id, Reason.PHASE_HALTED, facts)
+        return None
+
+    def _version(self, release: ReleaseFacts) -> TraceStep | None:
+        versions, version = self.cohort.graph.versions, self.place.version
+        if versions.takes(release.id, version):
+            return None
+        facts = {"requirement": release.version_requirement, "version": str(version)}
+        return TraceStep(release.id, Reason.VERSION_REQUIREMENT, facts)
+
+    def _content(self, release: ReleaseFacts) -> TraceStep | None:
+        for version_id, answer in self.cohort.binaries(release.bundle_id, self.device.target):
+            if answer.match is Match.NONE:
+                corrupt = answer.reason is BinaryReason.CONTENT_CORRUPT
+                return TraceStep(
+                    release.id,
+                    Reason.CONTENT_CORRUPT if corrupt else Reason.NO_COMPATIBLE_BINARY,
+                    {
+                        "artifact_version_id": version_id,
+                        "target": self.device.target,
+                        "binary_id": answer.candidates[0].id if answer.candidates else None,
+                        "state": answer.state,
+                    },
+                )
+        return None
+
+    def serve(self, release: ReleaseFacts, trace: tuple[TraceStep, ...]) -> UpdateAnswer:
+        """Section 8, step 5: the answer with this release, whose binaries all resolve."""
+        binaries = self.cohort.binaries(release.bundle_id, self.device.target)
+        manifest = tuple(
+            ManifestEntry(version_id, answer.binary_id)
+            for version_id, answer in binaries
+            if answer.binary_id is not None
+        )
+        return UpdateAnswer(
+            Status.UPDATE, trace, release.id, release.bundle_id, manifest, self.place
+        )
+
+    def no_update(self, *trace: TraceStep) -> UpdateAnswer:
+        return UpdateAnswer(Status.NO_UPDATE, trace, place=self.place)
+
+    def up_to_date(self) -> TraceStep:
+        current = self.place.current
+        facts = {"current_release_id": current.id if current else None}
+        return TraceStep(None, Reason.UP_TO_DATE, facts)
+
+
+def _resolve_pinned(case: _Case, pinned_id: UUID) -> UpdateAnswer:
+    """Section 8, step 1: the pinned release if servable and not the current one; nothing else."""
+    pinned = case.cohort.graph.get(pinned_id)
+    if pinned is None:
+        # The device was pinned in another cohort. It gets nothing rather than what its operator
+        # meant to hold back.
+        facts = {"pinned_release_id": pinned_id}
+        return case.no_update(TraceStep(None, Reason.PINNED, facts))
+    current, found_by = case.place.current, case.place.found_by
+    # A bundle can't tell two of its releases apart: to install it again would go on for ever.
+    if current is not None and (
+        current.id == pinned.id
+        or (found_by is FoundBy.BUNDLE and current.bundle_id == pinned.bundle_id)
+    ):
+        return case.no_update(case.up_to_date())
+    step = case.judge(pinned, servable=Reason.PINNED)
+    return case.serve(pinned, (step,)) if step.reason is Reason.PINNED else case.no_update(step)
+
+
+def _resolve_path(case: _Case) -> UpdateAnswer:
+    """Section 8, steps 3 and 4: from the target back to the start of the path."""
+    stretch = case.cohort.stretch(case.place.start_id)
+    judged: list[TraceStep] = []
+    for release, position in stretch.reach:
+        judged.append(case.judge(release, servable=Reason.SELECTED))
+        if judged[-1].reason is Reason.SELECTED:
+            return case.serve(release, (*stretch.passed_over(position), *judged))
+    answer = () if judged else (case.up_to_date(),)
+    return case.no_update(*stretch.passed_over(0), *judged, *answer)

@@ -1,0 +1,68 @@
+"""Every environment variable that Bindery reads, once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+class SettingsError(ValueError):
+    """An environment variable has a value that can't be used; the message names it."""
+
+
+def _setting(default: Any, description: str) -> Any:
+    return field(default=default, metadata={"description": description})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The configuration of one process. Field `x_y` is read from `BINDERY_X_Y`."""
+
+    data: Path = _setting(Path("bindery-data"), "The folder of content, keys and the database.")
+    database: str = _setting(
+        "", "The database's URL, `postgresql://…`; empty: SQLite in the data folder."
+    )
+    database_pool: int = _setting(10, "Connections to PostgreSQL: half to read, half to write.")
+    public_url: str = _setting(
+        "", "The address that clients see, for signed URLs; empty: paths from the root."
+    )
+    secret: str = _setting(
+        "", "64 hex digits that sign URLs and tokens; empty: a key file in the data folder."
+    )
+    url_ttl: int = _setting(3600, "Seconds that an upload or download URL is good for.")
+    worker: bool = _setting(True, "Whether the server process verifies and erases content too.")
+    lease_seconds: int = _setting(60, "Seconds without a sign of life after which work is redone.")
+    upload_idle_seconds: int = _setting(30, "Seconds after which a stalled upload is ended.")
+    storage_reserve: int = _setting(64 << 20, "Bytes of the disk that uploads must leave free.")
+    erase_wait_seconds: float = _setting(10.0, "Seconds that a destroy waits for the erasing.")
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL, with the embedded default filled in."""
+        return self.database or f"sqlite://{self.data.absolute() / 'bindery.db'}"
+
+
+def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Settings from the environment; `overrides` that are not None win. Raises SettingsError."""
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    for item in fields(Settings):
+        name = f"BINDERY_{item.name.upper()}"
+        if name in environment:
+            values[item.name] = _convert(name, environment[name], type(item.default))
+    values.update({key: value for key, value in overrides.items() if value is not None})
+    return Settings(**values)
+
+
+def _convert(name: str, text: str, kind: type) -> Any:
+    if kind is bool:
+        if text.lower() not in ("true", "false", "1", "0"):
+            raise SettingsError(f"{name} is {text!r}; it must be true or false.")
+        return text.lower() in ("true", "1")
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise SettingsError(f"{name} is {text!r}; it must be a {kind.__name__}.") from error

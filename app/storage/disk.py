@@ -1,0 +1,215 @@
+"""The content store on a disk: one file per blob, in 256 folders."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, closing, contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from app.rules.errors import StorageDegraded, StorageFull
+from app.storage import folders
+from app.storage.blob import NewBlob, StoredBlob, blocks_of, probe
+from app.storage.content import PIECE, Digest, check_name, check_range, end_of_range, random_name
+from app.storage.erasing import erase_blobs
+from app.storage.hashing import check_hash, hash_blocks
+from app.storage.pieces import gather
+from app.storage.syscalls import FULL, DiskFailed
+from app.storage.threads import Threads
+
+RESERVE: Final = 64 * 1024 * 1024
+"""Bytes that stay free by default, for the database to go on with when content may not."""
+
+
+class DiskStore:
+    """Keeps the promises of `ContentStore` in the folder `root`, which is its own.
+
+    No blob is taken that would leave less than `reserve` bytes free. Several processes may use
+    one folder; each one's blobs in flight are counted only by itself.
+    """
+
+    def __init__(self, root: Path, *, reserve: int = RESERVE) -> None:
+        self._root = root
+        self._reserve = reserve
+        self._threads: Threads | None = None
+        self._writing: set[NewBlob] = set()
+        self._jobs = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        # A failure while a probe runs is not forgiven by it, so these are counts and no flag.
+        self._failures = 0
+        self._forgiven = 0
+        self._probing = asyncio.Lock()
+
+    async def open(self) -> None:
+        threads = Threads()
+        try:
+            await threads.run(folders.prepare, self._root)
+        except OSError as error:
+            await threads.shut()
+            raise StorageDegraded(
+                f"The content folder {self._root} can't be used: {error.strerror}."
+            ) from error
+        self._threads = threads
+        self._forgiven = self._failures
+
+    async def close(self) -> None:
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            await self._idle.wait()
+            await threads.shut()
+
+    def new_name(self) -> str:
+        return random_name()
+
+    async def write(self, name: str, chunks: AsyncIterator[bytes], *, expect: Digest) -> Digest:
+        blob = NewBlob(self._path(name), size=expect.size)
+        with self._job() as threads:
+            if self._degraded:
+                raise StorageDegraded("The disk failed, writes are refused until it is healthy.")
+            self._writing.add(blob)
+            try:
+                await self._fill(blob, chunks, expect=expect, threads=threads)
+            except BaseException as cause:
+                await self._discard(blob, cause=cause, threads=threads)
+                raise
+            finally:
+                self._writing.discard(blob)
+            blob.release()
+        return expect
+
+    async def _fill(
+        self, blob: NewBlob, chunks: AsyncIterator[bytes], *, expect: Digest, threads: Threads
+    ) -> None:
+        # Uploads under way have been promised room that is still free now.
+        promised = sum(other.to_come for other in self._writing)
+        with self._typed():
+            await threads.run(blob.create, promised=promised, reserve=self._reserve)
+        # What `chunks` raises is the sender's failure, and stays out of `_typed`.
+        async with aclosing(gather(chunks, size=expect.size)) as pieces:
+            async for piece in pieces:
+                with self._typed():
+                    await threads.run(blob.append, piece)
+        check_hash(Digest(blob.sha256(), expect.size), expect=expect)
+        with self._typed():
+            await threads.run(blob.finish, size=expect.size)
+
+    async def _discard(self, blob: NewBlob, *, cause: BaseException, threads: Threads) -> None:
+        try:
+            with self._typed():
+                await threads.run(blob.discard)
+        except (StorageDegraded, StorageFull) as error:
+            # A cancellation must arrive as what it is. Everything else would promise that the
+            # bytes are gone.
+            if isinstance(cause, Exception):
+                raise StorageDegraded("The disk failed to remove what was refused.") from error
+
+    def read(
+        self, name: str, *, start: int = 0, length: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        path = self._path(name)
+        check_range(start, length)
+        return self._read(path, start=start, length=length)
+
+    async def _read(
+        self, path: Path, *, start: int, length: int | None
+    ) -> AsyncGenerator[bytes, None]:
+        with StoredBlob(path) as blob:
+            with self._typed():
+                await self._open_threads.run(blob.open)
+            end = end_of_range(path.name, start=start, length=length, size=blob.size)
+            while start < end:
+                size = min(PIECE, end - start)
+                with self._typed():
+                    block = await self._open_threads.run(blob.block, start=start, size=size)
+                yield block
+                start += size
+
+    async def digest(
+        self, names: Sequence[str], *, progress: Callable[[int], None], stop: threading.Event
+    ) -> Digest:
+        paths = [self._path(name) for name in names]
+
+        def work(abandoned: threading.Event) -> Digest:
+            with closing(blocks_of(paths)) as blocks:
+                return hash_blocks(
+                    blocks,
+                    progress=progress,
+                    stopped=lambda: stop.is_set() or abandoned.is_set(),
+                )
+
+        with self._job() as threads, self._typed():
+            return await threads.run_long(work)
+
+    async def erase(self, names: Sequence[str]) -> None:
+        paths = [self._path(name) for name in names]
+
+        def work(abandoned: threading.Event) -> None:
+            erase_blobs(paths, stopped=abandoned.is_set)
+
+        with self._job() as threads, self._typed():
+            await threads.run_long(work)
+
+    async def size(self, name: str) -> int | None:
+        path = self._path(name)
+        with self._typed():
+            return await self._open_threads.run(folders.size_of, path)
+
+    async def names(self) -> AsyncGenerator[str, None]:
+        for folder in folders.all_of(self._root):
+            with self._typed():
+                found = await self._open_threads.run(folders.names_in, folder)
+            for name in found:
+                yield name
+
+    async def healthy(self) -> bool:
+        async with self._probing:
+            if self._threads is None:
+                return False
+            if self._degraded:
+                failures = self._failures
+                with suppress(StorageDegraded, StorageFull), self._job() as threads, self._typed():
+                    await threads.run(probe, self._root, folders.probe_name())
+                    self._forgiven = failures
+            return not self._degraded
+
+    @property
+    def _degraded(self) -> bool:
+        return self._failures > self._forgiven
+
+    @property
+    def _open_threads(self) -> Threads:
+        if self._threads is None:
+            raise StorageDegraded("The content store is closed.")
+        return self._threads
+
+    def _path(self, name: str) -> Path:
+        return folders.path_of(self._root, check_name(name))
+
+    @contextmanager
+    def _job(self) -> Iterator[Threads]:
+        """Give the threads to a job that `close` waits for."""
+        threads = self._open_threads
+        self._jobs += 1
+        self._idle.clear()
+        try:
+            yield threads
+        finally:
+            self._jobs -= 1
+            if not self._jobs:
+                self._idle.set()
+
+    @contextmanager
+    def _typed(self) -> Iterator[None]:
+        """Turn the system's errors to those of `app.rules.errors`, and remember the bad ones."""
+        try:
+            yield
+        except DiskFailed as error:
+            self._failures += 1
+            raise StorageDegraded(f"The disk failed: {error.strerror}.") from error
+        except OSError as error:
+            if error.errno in FULL:
+                raise StorageFull("The disk is too full to take this.") from error
+            raise StorageDegraded(f"The store can't do this: {error.strerror}.") from error

@@ -1,0 +1,50 @@
+"""Hashes: of bytes on their way in against what was declared, and of stored bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from app.rules.errors import InvalidHash
+from app.storage.content import Digest, DigestStopped
+
+_TELL_EVERY: Final = 8 * 1024 * 1024
+"""Bytes between two calls of `progress`: half of what is promised, so that a last block that
+goes beyond it still keeps the promise."""
+
+
+def hash_blocks(
+    blocks: Iterator[bytes | memoryview],
+    *,
+    progress: Callable[[int], None],
+    stopped: Callable[[], bool],
+) -> Digest:
+    """Return the digest of all blocks (of 1 MiB at most) as one.
+
+    `progress` is called with the bytes done so far, every few blocks and at the end. Raises
+    `DigestStopped` before the next block once `stopped()` is true.
+    """
+    sha256 = hashlib.sha256()
+    done = told = 0
+    while not stopped():
+        block = next(blocks, None)
+        if block is None:
+            progress(done)
+            return Digest(sha256.hexdigest(), done)
+        sha256.update(block)
+        done += len(block)
+        if done - told >= _TELL_EVERY:
+            progress(done)
+            told = done
+    raise DigestStopped("Hashing was asked to stop.")
+
+
+def check_hash(received: Digest, *, expect: Digest) -> None:
+    """Raise `InvalidHash` if the bytes received hash to something else than was declared."""
+    if received.sha256 != expect.sha256:
+        raise InvalidHash(
+            f"The bytes hash to {received.sha256}, declared was {expect.sha256}.",
+            declared_hash=expect.sha256,
+            received_hash=received.sha256,
+        )

@@ -1,0 +1,1 @@
+"""Door 3, time: actions that the server calls by itself, again and again."""

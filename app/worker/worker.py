@@ -1,0 +1,102 @@
+"""The worker: takes records to verify off the queue, and has garbage erased."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from app.actions import verification
+from app.rules.errors import DatabaseUnavailable
+from app.server import Server
+from app.worker.erasing import Erasing
+from app.worker.hashing import Hashing
+from app.worker.pace import Pace, woken
+
+SLOTS: Final = 2
+"""Records that are verified at once."""
+POLL_SECONDS: Final = 1.0
+"""How soon work is seen that nobody here was told of: another process's, or a retry."""
+
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Verifies and erases in the background of one process; any number may share a PostgreSQL.
+
+    It looks for work when `server.work` is set, and every `poll_seconds`. No exception ends it:
+    each one is logged, and the next look is put off, by 5 seconds at most.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        *,
+        slots: int = SLOTS,
+        poll_seconds: float = POLL_SECONDS,
+        lease_seconds: float | None = None,
+    ) -> None:
+        self._server = server
+        self._slots = slots
+        self._pace = Pace(poll_seconds)
+        self._lease_seconds: float = lease_seconds or server.settings.lease_seconds
+        self._erasing = Erasing(server.store, interval=poll_seconds)
+        self._stopped = False
+        self._running: set[asyncio.Task[None]] = set()
+        self._hashing: set[Hashing] = set()
+
+    def stop(self) -> None:
+        """Have `run` give back what is being verified, and return."""
+        self._stopped = True
+        for hashing in self._hashing:
+            hashing.stop()
+        self._server.work.set()
+
+    async def run(self) -> None:
+        """Work until `stop` is called. The database and the store are open until it returns."""
+        erasing = asyncio.create_task(self._erasing.run())
+        try:
+            while not self._stopped:
+                self._occupy_slot()
+                if await woken(self._server.work, within=self._pace.seconds):
+                    self._erasing.wake()
+        finally:
+            self.stop()
+            erasing.cancel()
+            await asyncio.gather(erasing, *self._running, return_exceptions=True)
+
+    def _occupy_slot(self) -> None:
+        if len(self._running) < self._slots and not self._stopped:
+            task = asyncio.create_task(self._work_off())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _work_off(self) -> None:
+        """Verifies one record after the other, until none waits."""
+        try:
+            while not self._stopped:
+                lease = self._lease_seconds
+                claimed = await verification.claim(lease_seconds=lease)
+                self._pace.succeeded()
+                if claimed is None:
+                    return
+                # Where there was one, there may be one for the next slot.
+                self._occupy_slot()
+                await self._verify(Hashing(self._server.store, claimed, lease_seconds=lease))
+        except DatabaseUnavailable as error:
+            self._pace.failed()
+            _log.warning("Verification is put off: %s", error)
+        except Exception:
+            self._pace.failed()
+            _log.exception("Verification is put off.")
+
+    async def _verify(self, hashing: Hashing) -> None:
+        self._hashing.add(hashing)
+        if self._stopped:
+            hashing.stop()
+        try:
+            again = await hashing.run()
+        finally:
+            self._hashing.discard(hashing)
+        if again is not None:
+            asyncio.get_running_loop().call_later(again, self._server.work.set)
