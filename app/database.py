@@ -46,7 +46,7 @@ PRAGMAS = {
     "busy_timeout": 10_000,
     "foreign_keys": "ON",
 }
-"""What every connection to SQLite has. FULL: with NORMAL, a power cut loses what was acknowledged."""
+"""What every connection to SQLite has. With NORMAL a power cut loses acknowledged commits."""
 
 _MIGRATION_LOCK = 0x62696E64
 _ATTEMPTS = 3
@@ -57,7 +57,7 @@ class Retry(Exception):
     """What a unit of work read before its locks is no longer so; it begins again."""
 
 
-class _ReadingConnection(asyncpg.Connection):  # type: ignore[misc]
+class _ReadingConnection(asyncpg.Connection):  # type: ignore[type-arg]
     """A connection that leaves nothing behind, and so needs no reset on each release."""
 
     def get_reset_query(self) -> str:
@@ -67,7 +67,7 @@ class _ReadingConnection(asyncpg.Connection):  # type: ignore[misc]
 class ReadingClient(AsyncpgDBClient):
     """PostgreSQL for queries: a pool without the statement that resets a connection."""
 
-    connection_class = _ReadingConnection
+    connection_class = _ReadingConnection  # type: ignore[assignment]
 
 
 def get_client_class(info: Mapping[str, Any]) -> type[BaseDBAsyncClient]:
@@ -166,12 +166,14 @@ async def migrate() -> list[str]:
 
 def writer() -> Connection:
     """The connection that writes; within a unit of work, its transaction."""
-    return connections.get("default")
+    found: Connection = connections.get("default")
+    return found
 
 
 def reader() -> Connection:
     """The connection for queries. It never sees what is not committed."""
-    return connections.get("reader")
+    found: Connection = connections.get("reader")
+    return found
 
 
 def dialect(connection: Connection) -> str:

@@ -13,7 +13,7 @@ from app.actions.unit import Unit, action, prn
 from app.models import ArtifactVersion, Binary, BinaryPart, BinarySignature
 from app.rules import digest, part, target, text
 from app.rules.access import Role
-from app.rules.binary import DELETABLE, Move, State, VerificationStatus
+from app.rules.binary import DELETABLE, Move, State, VerificationStatus, available
 from app.rules.errors import Conflict
 
 
@@ -116,7 +116,7 @@ def _expect(binary: Binary, revision: int | None) -> None:
             f"The binary is at revision {binary.revision}, not {revision}. Read it again.",
             state=binary.state,
             revision=binary.revision,
-            available_transitions=moves.available(binary.state),
+            available_transitions=available(binary.state),
             path=("input", "expectedRevision"),
         )
 

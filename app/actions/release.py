@@ -205,7 +205,7 @@ async def update_release(unit: Unit, release_id: UUID, *, change: ReleaseChange)
     await hold_cohorts(unit, [release.cohort_id])
     release = await unit.find(Release, release_id, path=("input", "releaseId"))
     graph = (await cohort_facts(unit, release.cohort_id)).graph
-    values = _changed(release, change)
+    values = _changed(change)
     facts = graph.get(release_id)
     if facts is None:
         raise not_found(Kind.RELEASE, path=("input", "releaseId"))
@@ -219,12 +219,13 @@ async def update_release(unit: Unit, release_id: UUID, *, change: ReleaseChange)
     rules.check_constraints(facts, at=unit.at)
     if "next_release_id" in change.given:
         edges = rules.move(graph, release_id=release_id, next_id=change.next_release_id)
-        values |= {"next_release_id": edge.next_id for edge in edges}
+        for edge in edges:
+            values["next_release_id"] = edge.next_id
     await unit.change("release.update", release, **values)
     return release
 
 
-def _changed(release: Release, change: ReleaseChange) -> dict[str, object]:
+def _changed(change: ReleaseChange) -> dict[str, object]:
     values: dict[str, object] = {}
     for field in ("name", "description", "required", "disabled"):
         value = getattr(change, field)

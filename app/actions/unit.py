@@ -22,7 +22,7 @@ from app.rules.prn import Kind, format_prn
 
 P = ParamSpec("P")
 T = TypeVar("T")
-O = TypeVar("O", bound=Owned)
+Row = TypeVar("Row", bound=Owned)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Unit:
         """The organization that every statement of this unit is about."""
         return self.actor.organization_id
 
-    async def find(self, model: type[O], id: UUID, *, path: Sequence[str] = ()) -> O:
+    async def find(self, model: type[Row], id: UUID, *, path: Sequence[str] = ()) -> Row:
         """The row of this organization with this id. Raises NotFound."""
         found = await model.get_or_none(organization_id=self.organization_id, id=id)
         if found is None:
@@ -57,7 +57,7 @@ class Unit:
         return found
 
     async def refuse_taken(
-        self, model: type[O], *, path: Sequence[str], what: str, **values: Any
+        self, model: type[Row], *, path: Sequence[str], what: str, **values: Any
     ) -> None:
         """Raises AlreadyExists when this organization has a row with these values."""
         taken = await model.filter(organization_id=self.organization_id, **values).first()
@@ -68,12 +68,13 @@ class Unit:
                 path=path,
             )
 
-    async def lock(self, model: type[O], ids: Sequence[UUID], *, share: bool = False) -> None:
+    async def lock(self, model: type[Row], ids: Sequence[UUID], *, share: bool = False) -> None:
         """Locks rows in order of id on PostgreSQL; on SQLite the transaction is alone anyway."""
         if database.dialect(self.connection) == "postgres":
             await database.execute(
-                f"SELECT id FROM {model._meta.db_table} WHERE organization_id = $1"
-                f" AND id {{ids:2}} ORDER BY id FOR {'SHARE' if share else 'UPDATE'}",
+                f"SELECT id FROM {model._meta.db_table}"  # noqa: S608 - no user's text in it.
+                " WHERE organization_id = $1 AND id {ids:2} ORDER BY id FOR "
+                + ("SHARE" if share else "UPDATE"),
                 [self.organization_id, sorted(ids)],
                 using=self.connection,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import strawberry
 
@@ -39,10 +39,10 @@ def _describe(enum: E, name: str, description: str, **values: str) -> E:
     missing = {member.name for member in enum} ^ values.keys()
     if missing:
         raise TypeError(f"{name}: {missing} lack a description, or have one in vain")
-    registered = strawberry.enum(enum, name=name, description=description)
+    registered: Any = strawberry.enum(enum, name=name, description=description)
     for value in registered.__strawberry_definition__.values:
         value.description = values[value.name]
-    return registered
+    return enum
 
 
 _describe(
@@ -74,7 +74,7 @@ _describe(
     "A move in a binary's life.",
     FINISH_UPLOAD="`finishBinaryUpload`.",
     START_HASHING="`startBinaryHashing`.",
-    PASS_VERIFICATION="Automatic, when verification passes.",
+    PASS_VERIFICATION="Automatic, when verification passes.",  # noqa: S106
     SIGN="`signBinary`.",
     DESTROY="`destroyBinary` and `destroyBinaries`.",
     RESET="`resetBinary`.",

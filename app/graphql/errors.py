@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar
 
 import strawberry
 from graphql import GraphQLError
@@ -37,10 +37,8 @@ _DESCRIPTIONS = {
     if "code" in vars(found)
 } | {"NOT_FOUND": "No such thing in this organization."}
 
-ErrorCode = strawberry.enum(
-    Enum("ErrorCode", {code: code for code in sorted(_DESCRIPTIONS)}),  # type: ignore[misc]
-    description="Why something was refused.",
-)
+_codes: Any = Enum("ErrorCode", {code: code for code in sorted(_DESCRIPTIONS)})  # type: ignore[misc]
+ErrorCode: Any = strawberry.enum(_codes, description="Why something was refused.")
 for _value in ErrorCode.__strawberry_definition__.values:
     _value.description = _DESCRIPTIONS[_value.name]
 
@@ -59,7 +57,7 @@ class Refusal:
 class UserError:
     """`refusals` are the exceptions that a type stands for."""
 
-    refusals = ()
+    refusals: ClassVar[tuple[type[errors.BinderyError], ...]] = ()
 
     message: str = plain("What is wrong, with which thing, and what would be right.")
 

@@ -33,8 +33,8 @@ _ORDERS = {
 
 def _order(thing: str, orders: dict[str, str]) -> type[Any]:
     """The input type and the enum of a list's orders."""
-    members = Enum(f"{thing}OrderField", {name: name for name in orders})  # type: ignore[misc]
-    enum = strawberry.enum(members, description=f"What {thing} lists can be ordered by.")
+    members: Any = Enum(f"{thing}OrderField", {name: name for name in orders})  # type: ignore[misc]
+    enum: Any = strawberry.enum(members, description=f"What {thing} lists can be ordered by.")
     for value in enum.__strawberry_definition__.values:
         value.description = _ORDERS[value.name]
     namespace = {

@@ -44,7 +44,7 @@ class Loaders:
             self._made[key] = Loader(load_fn=load)
         return self._made[key]
 
-    def one(self, model: Any) -> Loader[UUID, Any | None]:
+    def one(self, model: Any) -> Loader[UUID, Any]:
         """Rows of a model by id; None where this organization has none."""
 
         async def load(ids: list[UUID]) -> list[Any | None]:

@@ -13,7 +13,7 @@ from app.graphql import answers, lists
 from app.graphql.connections import Connection, argument
 from app.graphql.context import Info
 from app.graphql.device import ReportedStateInput
-from app.graphql.fields import edge, to_many
+from app.graphql.fields import derived, edge, to_many
 from app.graphql.types import (
     ApiKey,
     Artifact,
@@ -110,6 +110,8 @@ class Query:
     @edge("The API key that asks.")
     async def viewer(self, info: Info) -> ApiKey | None:
         key_id = info.context.actor.key_id
+        if key_id is None:
+            return None
         found: ApiKey | None = await info.context.loaders.one(models.ApiKey).load(key_id)
         return found
 
@@ -143,9 +145,7 @@ class Query:
         answer: BinaryAnswer = resolve_binary(wanted, found[version_id].binaries)
         return answer  # type: ignore[return-value]
 
-    @strawberry.field(
-        description="What a device would be answered now, and why. Nothing is written."
-    )
+    @derived("What a device would be answered now, and why. Nothing is written.")
     async def resolve_update(
         self,
         info: Info,

@@ -5,7 +5,7 @@ A row is its own source: a type's plain fields are the row's columns.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import strawberry
 
@@ -30,7 +30,7 @@ EVENTS_OF = "The audit record of this, the newest first."
 class Node:
     """Relay's node. `row` is the model whose instances are of the type."""
 
-    row = None
+    row: ClassVar[Any] = None
 
     @derived("The resource name: globally unique, and readable.")
     def id(self, root: strawberry.Parent[Any]) -> strawberry.ID:
@@ -208,7 +208,7 @@ class Binary(Recorded):
         return Verification(
             status=root.verification_status,
             bytes_hashed=BigInt(root.bytes_hashed),
-            computed_hash=root.computed_hash and Sha256(root.computed_hash),
+            computed_hash=None if root.computed_hash is None else Sha256(root.computed_hash),
             computed_size=None if root.computed_size is None else BigInt(root.computed_size),
             attempts=root.verification_attempts,
             error=root.verification_error,
@@ -386,7 +386,8 @@ class Event(Node):
 
     @edge("What was changed; null where it is there no more.")
     async def subject(self, root: strawberry.Parent[models.Event], info: Info) -> Node | None:
-        return await find_node(info, Kind(root.subject_kind), root.subject_id)
+        found: Node | None = await find_node(info, Kind(root.subject_kind), root.subject_id)
+        return found
 
 
 @strawberry.type(description="Which binary serves a target, and why.")
@@ -525,22 +526,22 @@ class Impact:
     @derived("The releases concerned, worst first.")
     @page_arguments
     def releases(self: Any, info: Info, **page: Any) -> Connection[ImpactRelease]:
-        return open_list(info.context, "ImpactRelease", self.releases, **page)
+        return open_list(info.context, "ImpactRelease", self.releases, **page)  # type: ignore[return-value]
 
     @derived("The bundles of those releases.")
     @page_arguments
     async def bundles(self: Any, info: Info, **page: Any) -> Connection[Bundle]:
-        return await lists.BUNDLES.of(info.context, self.found.bundle_ids, **page)
+        return await lists.BUNDLES.of(info.context, self.found.bundle_ids, **page)  # type: ignore[return-value]
 
     @derived("The cohorts of those releases.")
     @page_arguments
     async def cohorts(self: Any, info: Info, **page: Any) -> Connection[Cohort]:
-        return await lists.COHORTS.of(info.context, tuple(self.found.before), **page)
+        return await lists.COHORTS.of(info.context, tuple(self.found.before), **page)  # type: ignore[return-value]
 
     @derived("The products of those cohorts.")
     @page_arguments
     async def products(self: Any, info: Info, **page: Any) -> Connection[Product]:
-        return await lists.PRODUCTS.of(info.context, self.found.product_ids, **page)
+        return await lists.PRODUCTS.of(info.context, self.found.product_ids, **page)  # type: ignore[return-value]
 
     @derived("How many devices get an update now, and would not get that one.")
     async def devices_losing_update(self, root: strawberry.Parent[answers.ImpactAnswer]) -> int:

@@ -47,8 +47,8 @@ class GraphQLView:
         media_type = negotiate(request.headers.get("accept"))
         try:
             response = await self._respond(request, request_id, media_type)
-        except Refused as refused:
-            response = _refusal(refused, request_id, media_type or JSON)
+        except Refused as error:
+            response = _refusal(error, request_id, media_type or JSON)
         except BinderyError as error:
             refused = Refused(error.http_status, error.code, error.message)
             response = _refusal(refused, request_id, media_type or JSON)

@@ -168,21 +168,22 @@ async def device_groups(
     rows = await database.query(_UNCLAIMED, arguments)
     claims: dict[UUID, set[UUID]] = defaultdict(set)
     holders: dict[UUID, Mapping[str, Any]] = {}
-    for row in await database.query(_CLAIMED, arguments) if phased else ():
-        claims[as_uuid(row["device_id"])].add(as_uuid(row["release_id"]))
-        holders[as_uuid(row["device_id"])] = row
+    for held in await database.query(_CLAIMED, arguments) if phased else ():
+        claims[as_uuid(held["device_id"])].add(as_uuid(held["release_id"]))
+        holders[as_uuid(held["device_id"])] = held
     product_ids = {as_uuid(row["product_id"]) for row in [*rows, *holders.values()]}
     products = {
         as_uuid(row["id"]): row
         for row in await database.query(_PRODUCTS, [organization_id, sorted(product_ids)])
     }
     groups: dict[UUID, dict[Any, tuple[DeviceFacts, int]]] = {id: {} for id in cohorts}
-    for row, held, number in [
-        *((row, frozenset[UUID](), row["n"]) for row in rows),
+    alike: list[tuple[Mapping[str, Any], frozenset[UUID], int]] = [
+        *((row, frozenset(), row["n"]) for row in rows),
         *((row, frozenset(claims[id]), 1) for id, row in holders.items()),
-    ]:
-        device = _device(row, products[as_uuid(row["product_id"])], held)
-        cohort_id = as_uuid(row["cohort_id"])
+    ]
+    for group, claimed, number in alike:
+        device = _device(group, products[as_uuid(group["product_id"])], claimed)
+        cohort_id = as_uuid(group["cohort_id"])
         key = rules.group_key(device, cohorts[cohort_id])
         first, so_far = groups[cohort_id].get(key, (device, 0))
         groups[cohort_id][key] = first, so_far + number

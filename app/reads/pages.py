@@ -124,7 +124,10 @@ async def pages(
     columns = "t.*" if spec.parent is None else f"t.*, {spec.parent} AS parent_key"
     rows_from = f"FROM {table} t {spec.source.join} WHERE {where}"
     if len(parents) <= 1:
-        sql = f"SELECT {columns}, {spec.column} AS order_key {rows_from} ORDER BY {order} LIMIT {limit}"
+        sql = (
+            f"SELECT {columns}, {spec.column} AS order_key {rows_from}"
+            f" ORDER BY {order} LIMIT {limit}"
+        )
     else:
         sql = (
             f"SELECT * FROM (SELECT {columns}, {spec.column} AS order_key, ROW_NUMBER() OVER"

@@ -8,28 +8,28 @@ text. Rules and actions raise; the doors translate (GraphQL payloads, GraphQL er
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 
+@dataclass(eq=False)
 class BinderyError(Exception):
     """The base of every refusal. `path` names the input field concerned, outermost first."""
 
     code: ClassVar[str] = "INTERNAL_SERVER_ERROR"
     http_status: ClassVar[int] = 400
 
-    def __init__(self, message: str, *, path: Sequence[str] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.path = tuple(path)
+    message: str
+    path: Sequence[str] = field(default=(), kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__init__(self.message)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The machine-readable facts of this refusal: every public attribute but the basics."""
-        return {
-            name: value
-            for name, value in vars(self).items()
-            if name not in ("message", "path") and not name.startswith("_")
-        }
+        """The machine-readable facts of this refusal: every field but the message and the path."""
+        basics = {"message", "path"}
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in basics}
 
 
 # Who is asking.
@@ -54,15 +54,14 @@ class KeyExpired(Unauthenticated):
     code = "KEY_EXPIRED"
 
 
+@dataclass(eq=False, kw_only=True)
 class Forbidden(BinderyError):
     """The API key's role may not do this."""
 
     code = "FORBIDDEN"
     http_status = 403
 
-    def __init__(self, message: str, *, role: str, path: Sequence[str] = ()) -> None:
-        super().__init__(message, path=path)
-        self.role = role
+    role: str
 
 
 # What was asked.
@@ -81,15 +80,14 @@ class NotFound(BinderyError):
     http_status = 404
 
 
+@dataclass(eq=False, kw_only=True)
 class AlreadyExists(BinderyError):
     """A unique name, version, identifier or target is taken."""
 
     code = "ALREADY_EXISTS"
     http_status = 409
 
-    def __init__(self, message: str, *, existing_id: str, path: Sequence[str] = ()) -> None:
-        super().__init__(message, path=path)
-        self.existing_id = existing_id
+    existing_id: str
 
 
 class InUse(BinderyError):
@@ -116,65 +114,39 @@ class IdempotencyKeyReused(BinderyError):
 # The life of a binary.
 
 
+@dataclass(eq=False, kw_only=True)
 class InvalidTransition(BinderyError):
     """The present state does not allow this move."""
 
     code = "INVALID_TRANSITION"
     http_status = 409
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        state: str,
-        available_transitions: Sequence[str],
-        path: Sequence[str] = (),
-    ) -> None:
-        super().__init__(message, path=path)
-        self.state = state
-        self.available_transitions = tuple(available_transitions)
+    state: str
+    available_transitions: Sequence[str]
 
 
+@dataclass(eq=False, kw_only=True)
 class Conflict(BinderyError):
     """The race was lost, or the expected revision is not the present one."""
 
     code = "CONFLICT"
     http_status = 409
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        state: str,
-        revision: int,
-        available_transitions: Sequence[str],
-        path: Sequence[str] = (),
-    ) -> None:
-        super().__init__(message, path=path)
-        self.state = state
-        self.revision = revision
-        self.available_transitions = tuple(available_transitions)
+    state: str
+    revision: int
+    available_transitions: Sequence[str]
 
 
+@dataclass(eq=False, kw_only=True)
 class PartsIncomplete(BinderyError):
     """The upload is not complete: indexes are missing, or the sizes don't add up."""
 
     code = "PARTS_INCOMPLETE"
     http_status = 409
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        missing: Sequence[int],
-        declared_size: int,
-        stored_size: int,
-        path: Sequence[str] = (),
-    ) -> None:
-        super().__init__(message, path=path)
-        self.missing = tuple(missing)
-        self.declared_size = declared_size
-        self.stored_size = stored_size
+    missing: Sequence[int]
+    declared_size: int
+    stored_size: int
 
 
 class BadSignatureFormat(BinderyError):
@@ -189,14 +161,13 @@ class BadSignature(BinderyError):
     code = "BAD_SIGNATURE"
 
 
+@dataclass(eq=False, kw_only=True)
 class BadPublicKey(BinderyError):
     """The public key is no Ed25519 key of full order."""
 
     code = "BAD_PUBLIC_KEY"
 
-    def __init__(self, message: str, *, reason: str, path: Sequence[str] = ()) -> None:
-        super().__init__(message, path=path)
-        self.reason = reason
+    reason: str
 
 
 class KeyRetired(BinderyError):
@@ -216,12 +187,11 @@ class LastSignature(BinderyError):
 # Bundles and releases.
 
 
+@dataclass(eq=False, kw_only=True)
 class VersionRefused(BinderyError):
     """The base of what is wrong with one artifact version of a bundle; `index` counts from 0."""
 
-    def __init__(self, message: str, *, index: int, path: Sequence[str] = ()) -> None:
-        super().__init__(message, path=path)
-        self.index = index
+    index: int
 
 
 class VersionNotSigned(VersionRefused):
@@ -255,80 +225,59 @@ class BundleEmpty(BinderyError):
     code = "BUNDLE_EMPTY"
 
 
+@dataclass(eq=False, kw_only=True)
 class BundleAffected(BinderyError):
     """The bundle holds a target with a destroyed binary and no signed replacement."""
 
     code = "BUNDLE_AFFECTED"
     http_status = 409
 
-    def __init__(
-        self, message: str, *, binary_ids: Sequence[str], path: Sequence[str] = ()
-    ) -> None:
-        super().__init__(message, path=path)
-        self.binary_ids = tuple(binary_ids)
+    binary_ids: Sequence[str]
 
 
+@dataclass(eq=False, kw_only=True)
 class ReleaseGraph(BinderyError):
     """The edit would break the anti-arborescence of the cohort's releases; `rule` names how."""
 
     code = "RELEASE_GRAPH"
     http_status = 409
 
-    def __init__(self, message: str, *, rule: str, path: Sequence[str] = ()) -> None:
-        super().__init__(message, path=path)
-        self.rule = rule
+    rule: str
 
 
+@dataclass(eq=False, kw_only=True)
 class ReleaseConstrained(BinderyError):
     """A scheduled or phased release is involved where none may be; `rule` names how."""
 
     code = "RELEASE_CONSTRAINED"
     http_status = 409
 
-    def __init__(self, message: str, *, rule: str, path: Sequence[str] = ()) -> None:
-        super().__init__(message, path=path)
-        self.rule = rule
+    rule: str
 
 
 # Destruction.
 
 
+@dataclass(eq=False, kw_only=True)
 class ImpactNotAccepted(BinderyError):
     """Releases would be newly affected, and no plan token that accepts them was sent."""
 
     code = "IMPACT_NOT_ACCEPTED"
     http_status = 409
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        binary_ids: Sequence[str],
-        release_ids: Sequence[str],
-        path: Sequence[str] = (),
-    ) -> None:
-        super().__init__(message, path=path)
-        self.binary_ids = tuple(binary_ids)
-        self.release_ids = tuple(release_ids)
+    binary_ids: Sequence[str]
+    release_ids: Sequence[str]
 
 
+@dataclass(eq=False, kw_only=True)
 class ImpactChanged(BinderyError):
     """The impact is no longer the accepted one: releases were added, or their flags changed."""
 
     code = "IMPACT_CHANGED"
     http_status = 409
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        added: Sequence[str],
-        removed: Sequence[str],
-        path: Sequence[str] = (),
-    ) -> None:
-        super().__init__(message, path=path)
-        self.added = tuple(added)
-        self.removed = tuple(removed)
+    added: Sequence[str]
+    removed: Sequence[str]
 
 
 # Bytes.
@@ -376,26 +325,24 @@ class ContentCorrupt(BinderyError):
     http_status = 500
 
 
+@dataclass(eq=False, kw_only=True)
 class InvalidSize(BinderyError):
     """The part's bytes are fewer or more than declared; they were discarded."""
 
     code = "INVALID_SIZE"
 
-    def __init__(self, message: str, *, declared_size: int, received_size: int) -> None:
-        super().__init__(message)
-        self.declared_size = declared_size
-        self.received_size = received_size
+    declared_size: int
+    received_size: int
 
 
+@dataclass(eq=False, kw_only=True)
 class InvalidHash(BinderyError):
     """The part's bytes have another SHA-256 than declared; they were discarded."""
 
     code = "INVALID_HASH"
 
-    def __init__(self, message: str, *, declared_hash: str, received_hash: str) -> None:
-        super().__init__(message)
-        self.declared_hash = declared_hash
-        self.received_hash = received_hash
+    declared_hash: str
+    received_hash: str
 
 
 class BadRequest(BinderyError):
