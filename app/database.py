@@ -57,7 +57,7 @@ class Retry(Exception):
     """What a unit of work read before its locks is no longer so; it begins again."""
 
 
-class _ReadingConnection(asyncpg.Connection):  # type: ignore[type-arg]
+class _ReadingConnection(asyncpg.Connection):
     """A connection that leaves nothing behind, and so needs no reset on each release."""
 
     def get_reset_query(self) -> str:

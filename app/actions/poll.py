@@ -169,15 +169,18 @@ async def claim_update(
 
 
 async def _claims_now(unit: Unit, cohort: CohortFacts, answer: UpdateAnswer) -> CohortFacts:
-    """The cohort with the claims of the answered release as they are under its row's lock."""
-    release_id = answer.release_id
-    if release_id is None:
+    """The cohort with the claims of the answered release as they are under its row's lock.
+
+    Where no phase limits the release, there is no place to race for, and nothing is locked.
+    """
+    release = cohort.graph.get(answer.release_id)
+    if release is None or not release.phase.limits:
         return cohort
-    await unit.lock(Release, [release_id])
+    await unit.lock(Release, [release.id])
     count = await ReleaseClaim.filter(
-        organization_id=unit.organization_id, release_id=release_id
+        organization_id=unit.organization_id, release_id=release.id
     ).count()
-    return replace(cohort, claims={**cohort.claims, release_id: count})
+    return replace(cohort, claims={**cohort.claims, release.id: count})
 
 
 async def _claim(unit: Unit, device: Device, facts: DeviceFacts, answer: UpdateAnswer) -> None:

@@ -146,8 +146,9 @@ class TraceTold:
 
     def _told(self, name: str, value: Any) -> Any:
         if isinstance(value, UUID):
-            kind = next((kind for kind in Kind if name.startswith(kind.value)), None)
-            return str(value) if kind is None else format_prn(kind, self.organization_id, value)
+            stem = name.removesuffix("s").removesuffix("_id")
+            kind = max((kind for kind in Kind if stem.endswith(kind)), key=len)
+            return format_prn(kind, self.organization_id, value)
         if isinstance(value, datetime):
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
         if isinstance(value, tuple):

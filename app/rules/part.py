@@ -93,7 +93,7 @@ def check_complete(
         raise PartsIncomplete(
             f"{lacking}; {stored_size} of {declared_size} bytes are stored. Upload what is "
             "missing, or register the parts with the right sizes.",
-            missing=missing[:MAX_MISSING_LISTED],
+            missing=tuple(missing[:MAX_MISSING_LISTED]),
             declared_size=declared_size,
             stored_size=stored_size,
             path=path,

@@ -14,6 +14,7 @@ class Pace:
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
+        self._longest = max(interval, LONGEST_PAUSE)
         self._failures = 0
 
     def succeeded(self) -> None:
@@ -28,7 +29,7 @@ class Pace:
     def seconds(self) -> float:
         """The next pause."""
         # No more doublings than it takes: a database may be away for days.
-        return min(LONGEST_PAUSE, self._interval * 2.0 ** min(self._failures, 10))
+        return min(self._longest, self._interval * 2.0 ** min(self._failures, 10))
 
 
 async def woken(event: asyncio.Event, *, within: float) -> bool:

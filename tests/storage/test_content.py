@@ -146,8 +146,14 @@ async def test_a_name_is_used_once(store: ContentStore) -> None:
 async def test_a_name_that_is_being_written_is_used(store: ContentStore) -> None:
     name = store.new_name()
     data = sample(2 * PIECE)
+
+    async def slow() -> AsyncIterator[bytes]:
+        async for chunk in chunked(data):
+            await asyncio.sleep(0)
+            yield chunk
+
     outcomes = await asyncio.gather(
-        *(store.write(name, chunked(data), expect=digest_of(data)) for _ in range(5)),
+        *(store.write(name, slow(), expect=digest_of(data)) for _ in range(5)),
         return_exceptions=True,
     )
     assert sum(outcome == digest_of(data) for outcome in outcomes) == 1

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.rules.errors import ContentCorrupt, InvalidHash, StorageDegraded
+from app.storage import syscalls
 from app.storage.content import PIECE
 from app.storage.disk import DiskStore
 from tests.storage.conftest import Kernel
@@ -114,6 +115,31 @@ async def test_opening_makes_256_folders_and_leaves_no_probe(
     left.write_bytes(b"left by a crash")
     await disk.open()
     assert sorted(path.name for path in root.iterdir()) == [f"{n:02x}" for n in range(256)]
+
+
+async def test_opening_syncs_every_folder_that_it_put_a_name_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: dict[int, Path] = {}
+    synced: list[Path] = []
+    real_open, real_sync = syscalls.open_folder, syscalls.sync_folder
+
+    def open_folder(path: Path) -> int:
+        descriptor = real_open(path)
+        opened[descriptor] = path
+        return descriptor
+
+    def sync_folder(descriptor: int) -> None:
+        synced.append(opened[descriptor])
+        real_sync(descriptor)
+
+    monkeypatch.setattr(syscalls, "open_folder", open_folder)
+    monkeypatch.setattr(syscalls, "sync_folder", sync_folder)
+    root = tmp_path / "new" / "content"
+    store = DiskStore(root, reserve=0)
+    await store.open()
+    await store.close()
+    assert {root, root.parent, tmp_path} <= set(synced)
 
 
 async def test_a_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
