@@ -21,33 +21,9 @@ from app.rules.errors import BadUserInput
 from app.rules.ids import new_id
 from app.rules.prn import Kind
 from app.rules.resolution import CohortFacts
+from app.rules.rollout import NewPhase, NewRelease, intend
 
 MAX_ARCHIVED_AT_ONCE = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class NewPhase:
-    """A phase as it was sent: a value or tags."""
-
-    value: float | None = None
-    tags: Sequence[str] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewRelease:
-    """A release as it was sent."""
-
-    name: str
-    description: str = ""
-    next_release_id: UUID | None = None
-    previous_release_id: UUID | None = None
-    required: bool = False
-    disabled: bool = False
-    scheduled_at: datetime | None = None
-    phase: NewPhase | None = None
-    halt_after: int | None = None
-    version: str | None = None
-    version_requirement: str | None = None
 
 
 async def hold_cohorts(unit: Unit, cohort_ids: Iterable[UUID]) -> None:
@@ -69,78 +45,54 @@ async def cohort_facts(unit: Unit, cohort_id: UUID) -> CohortFacts:
 
 @action(Role.WRITE)
 async def create_release(
-    unit: Unit, cohort_id: UUID, bundle_id: UUID, *, new: NewRelease
+    unit: Unit,
+    cohort_id: UUID,
+    bundle_id: UUID,
+    *,
+    name: str,
+    new: NewRelease,
+    description: str = "",
 ) -> Release:
     """Releases a bundle to a cohort, at its place in the cohort's graph.
 
     Raises BadUserInput, NotFound, AlreadyExists, ProductArchived, BundleAffected, ReleaseGraph
     and ReleaseConstrained.
     """
-    fields = _checked(new)
-    phase = _phase(new.phase)
+    name = text.name(name, field="name", max_length=128)
+    description = text.description(description, field="description")
     await hold_cohorts(unit, [cohort_id])
     cohort = await unit.find(Cohort, cohort_id, path=("input", "cohortId"))
     await open_product(unit, cohort.product_id)
     bundle = await unit.find(Bundle, bundle_id, path=("input", "bundleId"))
     await _check_bundle(unit, bundle_id)
-    facts = await cohort_facts(unit, cohort_id)
+    graph = (await cohort_facts(unit, cohort_id)).graph
+    intended = intend(graph, new, id=new_id(), bundle_id=bundle_id, at=unit.at)
     await _check_version(unit, cohort_id, new.version)
-    release_id = new_id()
-    *edges, own = rules.insert(
-        facts.graph,
-        new_id=release_id,
-        next_id=new.next_release_id,
-        previous_id=new.previous_release_id,
-        at=unit.at,
-    )
-    intended = rules.ReleaseFacts(
-        id=release_id,
-        next_id=own.next_id,
-        bundle_id=bundle_id,
-        scheduled_at=new.scheduled_at,
-        phase_value=phase.value,
-        phase_tags=phase.tags,
-    )
-    rules.check_constraints(intended, at=unit.at)
-    await _write_edges(unit, edges)
+    await _write_edges(unit, intended.edges)
+    facts = intended.release
     release = await Release.create(
         using_db=unit.connection,
-        id=release_id,
+        id=facts.id,
         organization_id=unit.organization_id,
         cohort_id=cohort_id,
         bundle_id=bundle_id,
-        next_release_id=own.next_id,
-        **fields,
-        **_phase_columns(phase),
+        next_release_id=facts.next_id,
+        name=name,
+        description=description,
+        required=facts.required,
+        disabled=facts.disabled,
+        scheduled_at=facts.scheduled_at,
+        halt_after=facts.halt_after,
+        version=facts.version,
+        version_requirement=facts.version_requirement,
+        **_phase_columns(facts.phase),
     )
     await unit.record(
         "release.create",
         release,
-        after={"name": new.name, "cohort": prn(cohort), "bundle": prn(bundle)},
+        after={"name": name, "cohort": prn(cohort), "bundle": prn(bundle)},
     )
     return release
-
-
-def _checked(new: NewRelease) -> dict[str, object]:
-    rules.check_halt_after(new.halt_after)
-    if new.version is not None:
-        version.parse_version(new.version)
-    if new.version_requirement is not None:
-        version.parse_requirement(new.version_requirement)
-    return {
-        "name": text.name(new.name, field="name", max_length=128),
-        "description": text.description(new.description, field="description"),
-        "required": new.required,
-        "disabled": new.disabled,
-        "scheduled_at": new.scheduled_at,
-        "halt_after": new.halt_after,
-        "version": new.version,
-        "version_requirement": new.version_requirement,
-    }
-
-
-def _phase(new: NewPhase | None) -> rules.Phase:
-    return rules.Phase() if new is None else rules.parse_phase(value=new.value, with_tags=new.tags)
 
 
 def _phase_columns(phase: rules.Phase) -> dict[str, object]:
@@ -210,7 +162,7 @@ async def update_release(unit: Unit, release_id: UUID, *, change: ReleaseChange)
     if facts is None:
         raise not_found(Kind.RELEASE, path=("input", "releaseId"))
     if "phase" in change.given:
-        phase = _phase(change.phase)
+        phase = rules.Phase() if change.phase is None else change.phase.read()
         rules.check_phase_change(facts.phase, phase)
         values |= _phase_columns(phase)
         facts = replace(facts, phase_value=phase.value, phase_tags=phase.tags)

@@ -22,7 +22,11 @@ from app.rules.binary import State
 from app.rules.impact import Counts, Effect, affected_by
 from app.rules.prn import Kind, format_prn
 from app.rules.release import ReleaseFacts
-from app.rules.resolution import TraceStep, UpdateAnswer, resolve_update
+from app.rules.resolution import (
+    TraceStep,
+    UpdateAnswer,
+    resolve_update,
+)
 
 
 @dataclass

@@ -12,7 +12,8 @@ from app.actions import poll
 from app.graphql.answers import UpdateTold
 from app.graphql.context import Info
 from app.graphql.mutation import given, mutation, optional
-from app.graphql.types import Device, DeviceUpdate
+from app.graphql.rollout import DeviceUpdate
+from app.graphql.types import Device
 from app.rules.prn import Kind
 
 

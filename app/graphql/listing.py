@@ -63,6 +63,14 @@ class Listing:
         spec = replace(spec, conditions=(Condition("t.id {ids}", ids),))
         return Opened(context, name, spec, None, await context.loaders.page(spec).load(None))
 
+    async def where(
+        self, context: Context, parent: UUID, conditions: tuple[Condition, ...], **page: Any
+    ) -> Opened:
+        """One page of the rows that meet the conditions, for a parent. Raises BadUserInput."""
+        spec, name = self.spec(context, "t.subject_id", **page)
+        spec = replace(spec, conditions=conditions)
+        return Opened(context, name, spec, parent, await context.loaders.page(spec).load(parent))
+
     def spec(
         self,
         context: Context,

@@ -11,7 +11,7 @@ from app import models
 from app.graphql.enums import Direction
 from app.graphql.listing import Listing, containing, narrow
 from app.graphql.scalars import DateTime, Sha256
-from app.reads.pages import Source
+from app.reads.pages import Condition, Source
 from app.rules.access import Role
 from app.rules.binary import ContentHealth, State, VerificationStatus
 from app.rules.prn import Kind
@@ -237,3 +237,10 @@ BUNDLE_VERSIONS = Listing(
     _order("BundleArtifactVersion", _POSITIONS),
     _POSITIONS,
 )
+HISTORY = (
+    Condition(
+        "t.kind IN {}",
+        ("device.claim", "device.install_failed", "device.installed", "device.report"),
+    ),
+)
+"""What makes an event of a device part of its history."""

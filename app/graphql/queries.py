@@ -9,23 +9,22 @@ import strawberry
 from app import models
 from app.actions.poll import Reported
 from app.actions.unit import not_found
-from app.graphql import answers, lists
+from app.graphql import answers, fleet, lists
 from app.graphql.connections import Connection, argument
 from app.graphql.context import Info
 from app.graphql.device import ReportedStateInput
 from app.graphql.fields import derived, edge, to_many
+from app.graphql.release import SimulateReleaseInput
+from app.graphql.rollout import BinaryResolution, Coverage, DeviceUpdate, Impact, Simulation
 from app.graphql.types import (
     ApiKey,
     Artifact,
     ArtifactVersion,
     Binary,
-    BinaryResolution,
     Bundle,
     Cohort,
     Device,
-    DeviceUpdate,
     Event,
-    Impact,
     Node,
     Organization,
     Product,
@@ -183,6 +182,46 @@ class Query:
             raise BadUserInput(f"`ids` takes 1 to {MAX_IMPACT_IDS} ids.", path=("ids",))
         meant = await _meant(info, ids)
         return await answers.impact_of(info.context, sorted(meant))  # type: ignore[return-value]
+
+    @edge("Which targets of the fleet a bundle serves, and which it leaves out.")
+    async def coverage(
+        self,
+        info: Info,
+        bundle_id: Annotated[strawberry.ID, strawberry.argument(description="Which bundle.")],
+        product_ids: Annotated[
+            list[strawberry.ID] | None,
+            strawberry.argument(description="Only devices of these; left out, of every product."),
+        ] = None,
+        cohort_id: Annotated[
+            strawberry.ID | None, strawberry.argument(description="Only devices of this cohort.")
+        ] = None,
+    ) -> Coverage:
+        bundle = await info.context.find(models.Bundle, bundle_id, "bundleId")
+        if len(product_ids or ()) > MAX_NODES:
+            raise BadUserInput(f"`productIds` takes at most {MAX_NODES}.", path=("productIds",))
+        products = [
+            (await info.context.find(models.Product, name, "productIds", str(place))).id
+            for place, name in enumerate(product_ids or ())
+        ]
+        cohort = cohort_id and await info.context.find(models.Cohort, cohort_id, "cohortId")
+        return await fleet.coverage_of(  # type: ignore[return-value]
+            info.context,
+            bundle.id,
+            product_ids=None if product_ids is None else tuple(products),
+            cohort_id=cohort.id if cohort else None,
+        )
+
+    @edge("What a release would do to each device of its cohort, before it is created.")
+    async def simulate_release(
+        self,
+        info: Info,
+        input: Annotated[SimulateReleaseInput, strawberry.argument(description="The release.")],
+    ) -> Simulation:
+        cohort = await info.context.find(models.Cohort, input.cohort_id, "input", "cohortId")
+        bundle = await info.context.find(models.Bundle, input.bundle_id, "input", "bundleId")
+        return await fleet.simulation_of(  # type: ignore[return-value]
+            info.context, cohort.id, bundle.id, input.read(info)
+        )
 
 
 async def _target(info: Info, device_id: str | None, target: str | None) -> str:

@@ -14,6 +14,7 @@ from app.graphql.scalars import DateTime
 from app.graphql.types import Bundle, Release
 from app.rules.errors import NotFound, VersionNotFound
 from app.rules.prn import Kind
+from app.rules.rollout import NewPhase, NewRelease
 
 
 @strawberry.input(description="A bundle to create.")
@@ -58,19 +59,17 @@ class PhaseInput:
     )
     tags: list[str] | None = optional("Only devices with at least one of these tags.")
 
-    def read(self) -> actions.NewPhase:
-        """The phase as the actions take it."""
-        return actions.NewPhase(self.value, self.tags)
+    def read(self) -> NewPhase:
+        """The phase as the rules take it."""
+        return NewPhase(self.value, self.tags)
 
 
-@strawberry.input(description="A release to create.")
-class CreateReleaseInput:
-    """What `createRelease` takes."""
+@strawberry.input(description="A release that might be created.")
+class SimulateReleaseInput:
+    """What `simulateRelease` takes, and what `createRelease` takes besides names."""
 
-    name: str = given("1 to 128 characters.")
     cohort_id: strawberry.ID = given("Whose release it is.")
     bundle_id: strawberry.ID = given("What it installs.")
-    description: str = given("Free text, at most 256 characters.", default="")
     next_release_id: strawberry.ID | None = optional(
         "Put it before this one; left out, it becomes the latest."
     )
@@ -89,30 +88,41 @@ class CreateReleaseInput:
         "What a device's version must satisfy, such as `>=1.2.0, <2.0.0`."
     )
 
+    def read(self, info: Info) -> NewRelease:
+        """The release as the rules take it. Raises BadUserInput, NotFound."""
+        return NewRelease(
+            next_release_id=_release(info, self.next_release_id, "nextReleaseId"),
+            previous_release_id=_release(info, self.previous_release_id, "previousReleaseId"),
+            required=self.required,
+            disabled=self.disabled,
+            scheduled_at=self.scheduled_at,
+            phase=self.phase.read() if self.phase else None,
+            halt_after=self.halt_after,
+            version=self.version,
+            version_requirement=self.version_requirement,
+        )
+
+
+@strawberry.input(description="A release to create.")
+class CreateReleaseInput(SimulateReleaseInput):
+    """What `createRelease` takes."""
+
+    name: str = given("1 to 128 characters.")
+    description: str = given("Free text, at most 256 characters.", default="")
+
 
 @mutation(
     "Releases a bundle to a cohort, at its place in the cohort's graph.",
     release=(Release, "The release."),
 )
 async def create_release(info: Info, input: CreateReleaseInput) -> Any:
-    new = actions.NewRelease(
-        name=input.name,
-        description=input.description,
-        next_release_id=_release(info, input.next_release_id, "nextReleaseId"),
-        previous_release_id=_release(info, input.previous_release_id, "previousReleaseId"),
-        required=input.required,
-        disabled=input.disabled,
-        scheduled_at=input.scheduled_at,
-        phase=input.phase.read() if input.phase else None,
-        halt_after=input.halt_after,
-        version=input.version,
-        version_requirement=input.version_requirement,
-    )
     return await actions.create_release(
         info.context.actor,
         info.context.uuid(input.cohort_id, Kind.COHORT, "input", "cohortId"),
         info.context.uuid(input.bundle_id, Kind.BUNDLE, "input", "bundleId"),
-        new=new,
+        name=input.name,
+        description=input.description,
+        new=input.read(info),
     )
 
 

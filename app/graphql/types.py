@@ -5,24 +5,26 @@ A row is its own source: a type's plain fields are the row's columns.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import strawberry
 
 from app import models
-from app.graphql import answers, lists
-from app.graphql.connections import Connection, open_list, page_arguments
+from app.graphql import answers, fleet, lists
+from app.graphql.connections import Connection, page_arguments
 from app.graphql.context import Info
-from app.graphql.enums import ImpactReason
 from app.graphql.fields import children, derived, edge, plain, to_many, to_one
 from app.graphql.scalars import JSON, BigInt, DateTime, Sha256
 from app.rules import binary as rules
 from app.rules.access import Role
-from app.rules.impact import Effect
 from app.rules.part import PartState
 from app.rules.prn import Kind, format_prn, parse_prn
-from app.rules.resolution import BinaryAnswer, BinaryReason, Match, Reason, Status
 
+if TYPE_CHECKING:
+    from app.graphql.rollout import Adoption, DeviceUpdate, Impact, ReleaseGraph
+
+ROLLOUT = strawberry.lazy("app.graphql.rollout")
+"""Where the types of answers are: they are made of rows, and rows lead to them."""
 EVENTS_OF = "The audit record of this, the newest first."
 
 
@@ -93,6 +95,13 @@ class Cohort(Recorded):
         releases = await loader.load(root.id)
         return next((one for one in releases if one.next_release_id is None), None)
 
+    @edge("Its releases as a graph, ready to draw.")
+    async def release_graph(
+        self, root: strawberry.Parent[models.Cohort], info: Info
+    ) -> Annotated[ReleaseGraph, ROLLOUT]:
+        loader = info.context.loaders.children(models.Release, "cohort_id", "id")
+        return await loader.load(root.id)  # type: ignore[return-value]
+
 
 @strawberry.type(description="One device of the fleet.")
 class Device(Recorded):
@@ -117,8 +126,16 @@ class Device(Recorded):
     api_keys: Connection[ApiKey] = to_many(lists.API_KEYS, "t.device_id", "Its own API keys.")
     events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
 
+    @edge("What it reported, installed, failed to install and claimed; the newest first.")
+    @page_arguments
+    async def history(self: Any, info: Info, **page: Any) -> Connection[Event]:
+        opened = await lists.EVENTS.where(info.context, self.id, lists.HISTORY, **page)
+        return opened  # type: ignore[return-value]
+
     @edge("What it would be answered now; reading it claims nothing.")
-    async def update(self, root: strawberry.Parent[models.Device], info: Info) -> DeviceUpdate:
+    async def update(
+        self, root: strawberry.Parent[models.Device], info: Info
+    ) -> Annotated[DeviceUpdate, ROLLOUT]:
         return await answers.update_of(info.context, root)  # type: ignore[return-value]
 
 
@@ -221,7 +238,9 @@ class Binary(Recorded):
         return info.context.server.download_url(root) if downloadable else None
 
     @edge("What destroying it would do.")
-    async def impact(self, root: strawberry.Parent[models.Binary], info: Info) -> Impact:
+    async def impact(
+        self, root: strawberry.Parent[models.Binary], info: Info
+    ) -> Annotated[Impact, ROLLOUT]:
         return await answers.impact_of(info.context, [root.id])  # type: ignore[return-value]
 
 
@@ -357,6 +376,12 @@ class Release(Recorded):
     ) -> list[Binary]:
         return await answers.affecting(info.context, root)  # type: ignore[return-value]
 
+    @edge("How far it has come among the devices of its cohort.")
+    async def adoption(
+        self, root: strawberry.Parent[models.Release], info: Info
+    ) -> Annotated[Adoption, ROLLOUT]:
+        return await fleet.adoption_of(info.context, root)  # type: ignore[return-value]
+
 
 @strawberry.type(description="What an HTTP client is known by.")
 class ApiKey(Recorded):
@@ -388,168 +413,6 @@ class Event(Node):
     async def subject(self, root: strawberry.Parent[models.Event], info: Info) -> Node | None:
         found: Node | None = await find_node(info, Kind(root.subject_kind), root.subject_id)
         return found
-
-
-@strawberry.type(description="Which binary serves a target, and why.")
-class BinaryResolution:
-    match: Match = plain("By which rule it was found.")
-    reason: BinaryReason = plain("Why this one, or none.")
-    state: rules.State | None = plain("The state of the decisive candidate, if there is one.")
-
-    @derived("The binary; null where none fits.")
-    async def binary(self, root: strawberry.Parent[BinaryAnswer], info: Info) -> Binary | None:
-        id = root.binary_id
-        return None if id is None else await info.context.loaders.one(models.Binary).load(id)
-
-    @edge("The binaries that were considered, the decisive one first.")
-    async def candidates(self, root: strawberry.Parent[BinaryAnswer], info: Info) -> list[Binary]:
-        loader = info.context.loaders.one(models.Binary)
-        found: list[Binary] = await loader.load_many([one.id for one in root.candidates])
-        return found
-
-
-@strawberry.type(description="One thing that a device installs.")
-class ManifestEntry:
-    @derived("The kind of content.")
-    async def artifact(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> Artifact:
-        version = await info.context.loaders.one(models.ArtifactVersion).load(
-            root.artifact_version_id
-        )
-        found: Artifact = await info.context.loaders.one(models.Artifact).load(version.artifact_id)
-        return found
-
-    @derived("The version of it.")
-    async def artifact_version(
-        self, root: strawberry.Parent[answers.ManifestTold], info: Info
-    ) -> ArtifactVersion:
-        loader = info.context.loaders.one(models.ArtifactVersion)
-        found: ArtifactVersion = await loader.load(root.artifact_version_id)
-        return found
-
-    @derived("The binary for the device's target.")
-    async def binary(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> Binary:
-        found: Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
-        return found
-
-    @derived("The SHA-256 of the binary's content.")
-    async def hash(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> Sha256:
-        found: models.Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
-        return Sha256(found.hash)
-
-    @derived("The size of the binary's content, in bytes.")
-    async def size(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> BigInt:
-        found: models.Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
-        return BigInt(found.size)
-
-    @derived("The binary's signatures, oldest first.")
-    async def signatures(
-        self, root: strawberry.Parent[answers.ManifestTold], info: Info
-    ) -> list[BinarySignature]:
-        loader = info.context.loaders.children(models.BinarySignature, "binary_id", "id")
-        found: list[BinarySignature] = await loader.load(root.binary_id)
-        return found
-
-    @derived("The binary's custom metadata.")
-    async def custom_metadata(
-        self, root: strawberry.Parent[answers.ManifestTold], info: Info
-    ) -> JSON:
-        found: models.Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
-        return JSON(found.custom_metadata)
-
-    @derived("A signed URL to GET the content from, for a while.")
-    async def url(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> str:
-        found: models.Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
-        return info.context.server.download_url(found)
-
-
-@strawberry.type(description="A release that was looked at, and why it is or is not the answer.")
-class TraceEntry:
-    @derived("The release; null for what concerns none.")
-    async def release(
-        self, root: strawberry.Parent[answers.TraceTold], info: Info
-    ) -> Release | None:
-        id = root.step.release_id
-        return None if id is None else await info.context.loaders.one(models.Release).load(id)
-
-    @derived("The one reason.")
-    def reason(self, root: strawberry.Parent[answers.TraceTold]) -> Reason:
-        return root.step.reason
-
-    @derived("The reason in words.")
-    def detail(self, root: strawberry.Parent[answers.TraceTold]) -> str:
-        return root.detail
-
-    @derived("The facts behind the reason, as a JSON object.")
-    def facts(self, root: strawberry.Parent[answers.TraceTold]) -> JSON:
-        return JSON(root.facts)
-
-
-@strawberry.type(description="What a device is answered, and why.")
-class DeviceUpdate:
-    manifest: list[ManifestEntry] = plain("What to install, in the bundle's order.")
-    trace: list[TraceEntry] = plain("Each release that was looked at, in order.")
-
-    @derived("Whether there is an update.")
-    def status(self, root: strawberry.Parent[answers.UpdateTold]) -> Status:
-        return root.answer.status
-
-    @derived("The release to install; null where there is none.")
-    async def release(
-        self, root: strawberry.Parent[answers.UpdateTold], info: Info
-    ) -> Release | None:
-        id = root.answer.release_id
-        return None if id is None else await info.context.loaders.one(models.Release).load(id)
-
-    @derived("The bundle of that release.")
-    async def bundle(
-        self, root: strawberry.Parent[answers.UpdateTold], info: Info
-    ) -> Bundle | None:
-        id = root.answer.bundle_id
-        return None if id is None else await info.context.loaders.one(models.Bundle).load(id)
-
-
-@strawberry.type(description="What a destruction does to one release.")
-class ImpactRelease:
-    effect: Effect = plain("What happens to it.")
-    reasons: list[ImpactReason] = plain("Why it matters, the effect first.")
-
-    @derived("The release.")
-    async def release(self, root: strawberry.Parent[answers.ReleaseImpact], info: Info) -> Release:
-        found: Release = await info.context.loaders.one(models.Release).load(root.id)
-        return found
-
-
-@strawberry.type(description="What destroying binaries would do.")
-class Impact:
-    plan_token: str = plain("What accepts this impact in a destroy, for an hour.")
-
-    @derived("The releases concerned, worst first.")
-    @page_arguments
-    def releases(self: Any, info: Info, **page: Any) -> Connection[ImpactRelease]:
-        return open_list(info.context, "ImpactRelease", self.releases, **page)  # type: ignore[return-value]
-
-    @derived("The bundles of those releases.")
-    @page_arguments
-    async def bundles(self: Any, info: Info, **page: Any) -> Connection[Bundle]:
-        return await lists.BUNDLES.of(info.context, self.found.bundle_ids, **page)  # type: ignore[return-value]
-
-    @derived("The cohorts of those releases.")
-    @page_arguments
-    async def cohorts(self: Any, info: Info, **page: Any) -> Connection[Cohort]:
-        return await lists.COHORTS.of(info.context, tuple(self.found.before), **page)  # type: ignore[return-value]
-
-    @derived("The products of those cohorts.")
-    @page_arguments
-    async def products(self: Any, info: Info, **page: Any) -> Connection[Product]:
-        return await lists.PRODUCTS.of(info.context, self.found.product_ids, **page)  # type: ignore[return-value]
-
-    @derived("How many devices get an update now, and would not get that one.")
-    async def devices_losing_update(self, root: strawberry.Parent[answers.ImpactAnswer]) -> int:
-        return (await root.counts()).losing
-
-    @derived("How many devices could not pass a required release any more.")
-    async def devices_stuck(self, root: strawberry.Parent[answers.ImpactAnswer]) -> int:
-        return (await root.counts()).stuck
 
 
 NODES: tuple[type[Any], ...] = (

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 from uuid import UUID
 
 from app import database
-from app.reads import resolution
-from app.reads.values import as_list, as_uuid, maybe_uuid
+from app.reads import fleet, resolution
+from app.reads.values import as_uuid
 from app.rules import impact as rules
 from app.rules.plan import LIFETIME, Plan
-from app.rules.resolution import CohortFacts, DeviceFacts
+from app.rules.resolution import CohortFacts
 
 _BINARIES = """
 SELECT id, revision, artifact_version_id FROM binary_record
@@ -45,22 +43,6 @@ JOIN release r ON r.bundle_id = bv.bundle_id
 JOIN cohort c ON c.id = r.cohort_id
 WHERE bv.organization_id = $1 AND bv.artifact_version_id {ids:2}
 """
-_GROUP = """
-d.cohort_id, d.product_id, d.tags, d.quarantined, d.pinned_release_id,
-d.reported_release_id, d.reported_bundle_id, d.reported_version"""
-_UNCLAIMED = f"""
-SELECT {_GROUP}, COUNT(*) AS n FROM device d
-WHERE d.organization_id = $1 AND d.cohort_id {{ids:2}} AND NOT EXISTS (
-    SELECT 1 FROM release_claim c WHERE c.device_id = d.id AND c.release_id {{ids:3}}
-)
-GROUP BY {_GROUP}
-"""
-_CLAIMED = f"""
-SELECT {_GROUP}, c.device_id, c.release_id FROM release_claim c
-JOIN device d ON d.id = c.device_id
-WHERE c.organization_id = $1 AND d.cohort_id {{ids:2}} AND c.release_id {{ids:3}}
-"""
-_PRODUCTS = "SELECT id, target, archived FROM product WHERE organization_id = $1 AND id {ids:2}"
 
 
 @dataclass(frozen=True)
@@ -151,59 +133,10 @@ async def impact(
 
 async def counts(found: Impact, *, at: datetime) -> rules.Counts:
     """How many devices lose their update and how many are stuck; three statements."""
-    groups = await device_groups(found.organization_id, found.before)
+    groups = await fleet.devices(found.organization_id, found.before)
     losing = stuck = 0
     for cohort_id, before in found.before.items():
-        judged = rules.count(groups[cohort_id], before, found.after[cohort_id], at=at)
+        alike = [(group.device, group.number) for group in groups[cohort_id]]
+        judged = rules.count(alike, before, found.after[cohort_id], at=at)
         losing, stuck = losing + judged.losing, stuck + judged.stuck
     return rules.Counts(losing, stuck)
-
-
-async def device_groups(
-    organization_id: UUID, cohorts: Mapping[UUID, CohortFacts]
-) -> dict[UUID, list[tuple[DeviceFacts, int]]]:
-    """The devices of cohorts, those that get the same answer as one with their number."""
-    phased = sorted({id for facts in cohorts.values() for id in facts.graph.phased_ids})
-    arguments: list[Any] = [organization_id, sorted(cohorts), phased]
-    rows = await database.query(_UNCLAIMED, arguments)
-    claims: dict[UUID, set[UUID]] = defaultdict(set)
-    holders: dict[UUID, Mapping[str, Any]] = {}
-    for held in await database.query(_CLAIMED, arguments) if phased else ():
-        claims[as_uuid(held["device_id"])].add(as_uuid(held["release_id"]))
-        holders[as_uuid(held["device_id"])] = held
-    product_ids = {as_uuid(row["product_id"]) for row in [*rows, *holders.values()]}
-    products = {
-        as_uuid(row["id"]): row
-        for row in await database.query(_PRODUCTS, [organization_id, sorted(product_ids)])
-    }
-    groups: dict[UUID, dict[Any, tuple[DeviceFacts, int]]] = {id: {} for id in cohorts}
-    alike: list[tuple[Mapping[str, Any], frozenset[UUID], int]] = [
-        *((row, frozenset(), row["n"]) for row in rows),
-        *((row, frozenset(claims[id]), 1) for id, row in holders.items()),
-    ]
-    for group, claimed, number in alike:
-        device = _device(group, products[as_uuid(group["product_id"])], claimed)
-        cohort_id = as_uuid(group["cohort_id"])
-        key = rules.group_key(device, cohorts[cohort_id])
-        first, so_far = groups[cohort_id].get(key, (device, 0))
-        groups[cohort_id][key] = first, so_far + number
-    return {id: list(found.values()) for id, found in groups.items()}
-
-
-def _device(
-    row: Mapping[str, Any], product: Mapping[str, Any], claims: frozenset[UUID]
-) -> DeviceFacts:
-    cohort_id = as_uuid(row["cohort_id"])
-    return DeviceFacts(
-        id=cohort_id,
-        target=product["target"],
-        cohort_id=cohort_id,
-        tags=frozenset(as_list(row["tags"])),
-        quarantined=bool(row["quarantined"]),
-        product_archived=bool(product["archived"]),
-        pinned_release_id=maybe_uuid(row["pinned_release_id"]),
-        reported_release_id=maybe_uuid(row["reported_release_id"]),
-        reported_bundle_id=maybe_uuid(row["reported_bundle_id"]),
-        reported_version=row["reported_version"],
-        claims=claims,
-    )

@@ -1,0 +1,323 @@
+"""Every object type of the schema that is an answer, and not a row: what is resolved, what a
+destruction or a release would do, how far a release has come.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import strawberry
+
+from app import models
+from app.graphql import answers, fleet, lists
+from app.graphql.connections import Connection, open_list, page_arguments
+from app.graphql.context import Info
+from app.graphql.enums import ImpactReason
+from app.graphql.fields import derived, edge, plain
+from app.graphql.scalars import JSON, BigInt, Sha256
+from app.graphql.types import (
+    Artifact,
+    ArtifactVersion,
+    Binary,
+    BinarySignature,
+    Bundle,
+    Cohort,
+    Device,
+    Product,
+    Release,
+)
+from app.rules import binary as rules
+from app.rules.impact import Effect
+from app.rules.resolution import BinaryAnswer, BinaryReason, Match, Reason, Status
+
+
+@strawberry.type(description="Which binary serves a target, and why.")
+class BinaryResolution:
+    match: Match = plain("By which rule it was found.")
+    reason: BinaryReason = plain("Why this one, or none.")
+    state: rules.State | None = plain("The state of the decisive candidate, if there is one.")
+
+    @derived("The binary; null where none fits.")
+    async def binary(self, root: strawberry.Parent[BinaryAnswer], info: Info) -> Binary | None:
+        id = root.binary_id
+        return None if id is None else await info.context.loaders.one(models.Binary).load(id)
+
+    @edge("The binaries that were considered, the decisive one first.")
+    async def candidates(self, root: strawberry.Parent[BinaryAnswer], info: Info) -> list[Binary]:
+        loader = info.context.loaders.one(models.Binary)
+        found: list[Binary] = await loader.load_many([one.id for one in root.candidates])
+        return found
+
+
+@strawberry.type(description="One thing that a device installs.")
+class ManifestEntry:
+    @derived("The kind of content.")
+    async def artifact(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> Artifact:
+        version = await info.context.loaders.one(models.ArtifactVersion).load(
+            root.artifact_version_id
+        )
+        found: Artifact = await info.context.loaders.one(models.Artifact).load(version.artifact_id)
+        return found
+
+    @derived("The version of it.")
+    async def artifact_version(
+        self, root: strawberry.Parent[answers.ManifestTold], info: Info
+    ) -> ArtifactVersion:
+        loader = info.context.loaders.one(models.ArtifactVersion)
+        found: ArtifactVersion = await loader.load(root.artifact_version_id)
+        return found
+
+    @derived("The binary for the device's target.")
+    async def binary(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> Binary:
+        found: Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
+        return found
+
+    @derived("The SHA-256 of the binary's content.")
+    async def hash(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> Sha256:
+        found: models.Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
+        return Sha256(found.hash)
+
+    @derived("The size of the binary's content, in bytes.")
+    async def size(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> BigInt:
+        found: models.Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
+        return BigInt(found.size)
+
+    @derived("The binary's signatures, oldest first.")
+    async def signatures(
+        self, root: strawberry.Parent[answers.ManifestTold], info: Info
+    ) -> list[BinarySignature]:
+        loader = info.context.loaders.children(models.BinarySignature, "binary_id", "id")
+        found: list[BinarySignature] = await loader.load(root.binary_id)
+        return found
+
+    @derived("The binary's custom metadata.")
+    async def custom_metadata(
+        self, root: strawberry.Parent[answers.ManifestTold], info: Info
+    ) -> JSON:
+        found: models.Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
+        return JSON(found.custom_metadata)
+
+    @derived("A signed URL to GET the content from, for a while.")
+    async def url(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> str:
+        found: models.Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
+        return info.context.server.download_url(found)
+
+
+@strawberry.type(description="A release that was looked at, and why it is or is not the answer.")
+class TraceEntry:
+    @derived("The release; null for what concerns none.")
+    async def release(
+        self, root: strawberry.Parent[answers.TraceTold], info: Info
+    ) -> Release | None:
+        id = root.step.release_id
+        return None if id is None else await info.context.loaders.one(models.Release).load(id)
+
+    @derived("The one reason.")
+    def reason(self, root: strawberry.Parent[answers.TraceTold]) -> Reason:
+        return root.step.reason
+
+    @derived("The reason in words.")
+    def detail(self, root: strawberry.Parent[answers.TraceTold]) -> str:
+        return root.detail
+
+    @derived("The facts behind the reason, as a JSON object.")
+    def facts(self, root: strawberry.Parent[answers.TraceTold]) -> JSON:
+        return JSON(root.facts)
+
+
+@strawberry.type(description="What a device is answered, and why.")
+class DeviceUpdate:
+    manifest: list[ManifestEntry] = plain("What to install, in the bundle's order.")
+    trace: list[TraceEntry] = plain("Each release that was looked at, in order.")
+
+    @derived("Whether there is an update.")
+    def status(self, root: strawberry.Parent[answers.UpdateTold]) -> Status:
+        return root.answer.status
+
+    @derived("The release to install; null where there is none.")
+    async def release(
+        self, root: strawberry.Parent[answers.UpdateTold], info: Info
+    ) -> Release | None:
+        id = root.answer.release_id
+        return None if id is None else await info.context.loaders.one(models.Release).load(id)
+
+    @derived("The bundle of that release.")
+    async def bundle(
+        self, root: strawberry.Parent[answers.UpdateTold], info: Info
+    ) -> Bundle | None:
+        id = root.answer.bundle_id
+        return None if id is None else await info.context.loaders.one(models.Bundle).load(id)
+
+
+@strawberry.type(description="What a destruction does to one release.")
+class ImpactRelease:
+    effect: Effect = plain("What happens to it.")
+    reasons: list[ImpactReason] = plain("Why it matters, the effect first.")
+
+    @derived("The release.")
+    async def release(self, root: strawberry.Parent[answers.ReleaseImpact], info: Info) -> Release:
+        found: Release = await info.context.loaders.one(models.Release).load(root.id)
+        return found
+
+
+@strawberry.type(description="What destroying binaries would do.")
+class Impact:
+    plan_token: str = plain("What accepts this impact in a destroy, for an hour.")
+
+    @derived("The releases concerned, worst first.")
+    @page_arguments
+    def releases(self: Any, info: Info, **page: Any) -> Connection[ImpactRelease]:
+        return open_list(info.context, "ImpactRelease", self.releases, **page)  # type: ignore[return-value]
+
+    @derived("The bundles of those releases.")
+    @page_arguments
+    async def bundles(self: Any, info: Info, **page: Any) -> Connection[Bundle]:
+        return await lists.BUNDLES.of(info.context, self.found.bundle_ids, **page)  # type: ignore[return-value]
+
+    @derived("The cohorts of those releases.")
+    @page_arguments
+    async def cohorts(self: Any, info: Info, **page: Any) -> Connection[Cohort]:
+        return await lists.COHORTS.of(info.context, tuple(self.found.before), **page)  # type: ignore[return-value]
+
+    @derived("The products of those cohorts.")
+    @page_arguments
+    async def products(self: Any, info: Info, **page: Any) -> Connection[Product]:
+        return await lists.PRODUCTS.of(info.context, self.found.product_ids, **page)  # type: ignore[return-value]
+
+    @derived("How many devices get an update now, and would not get that one.")
+    async def devices_losing_update(self, root: strawberry.Parent[answers.ImpactAnswer]) -> int:
+        return (await root.counts()).losing
+
+    @derived("How many devices could not pass a required release any more.")
+    async def devices_stuck(self, root: strawberry.Parent[answers.ImpactAnswer]) -> int:
+        return (await root.counts()).stuck
+
+
+@strawberry.type(description="How far a release has come among the devices of its cohort.")
+class Adoption:
+    on: int = plain("Devices that report to run it.")
+    claimed: int = plain("Devices that were answered it, and don't report it yet.")
+    before: int = plain("Devices whose path leads to it.")
+    behind: int = plain("Devices that are past it.")
+
+
+@strawberry.type(description="That one release leads to another.")
+class ReleaseGraphLink:
+    from_release: Release = plain("The release that devices leave.")
+    to_release: Release = plain("The release that they get next.")
+
+
+@strawberry.type(description="The releases of a cohort as a graph, ready to draw.")
+class ReleaseGraph:
+    @derived("The releases, oldest first.")
+    def nodes(self, root: strawberry.Parent[list[models.Release]]) -> list[Release]:
+        return root  # type: ignore[return-value]
+
+    @derived("Which release leads to which.")
+    def edges(self, root: strawberry.Parent[list[models.Release]]) -> list[ReleaseGraphLink]:
+        known = {release.id: release for release in root}
+        return [
+            ReleaseGraphLink(from_release=release, to_release=known[release.next_release_id])  # type: ignore[arg-type]
+            for release in root
+            if release.next_release_id is not None
+        ]
+
+    @derived("The same as the text of a Mermaid flowchart.")
+    def mermaid(self, root: strawberry.Parent[list[models.Release]]) -> str:
+        return fleet.mermaid(root)
+
+
+@strawberry.type(description="Which binary of an artifact version serves a target.")
+class VersionCoverage:
+    @derived("The artifact version.")
+    async def artifact_version(
+        self, root: strawberry.Parent[fleet.CoveredVersion], info: Info
+    ) -> ArtifactVersion:
+        loader = info.context.loaders.one(models.ArtifactVersion)
+        found: ArtifactVersion = await loader.load(root.artifact_version_id)
+        return found
+
+    @derived("The binary, or what is missing.")
+    def resolution(self, root: strawberry.Parent[fleet.CoveredVersion]) -> BinaryResolution:
+        return root.answer  # type: ignore[return-value]
+
+
+@strawberry.type(description="How a bundle serves the devices of one target.")
+class TargetCoverage:
+    target: str = plain("The target.")
+    devices: int = plain("How many devices of it there are.")
+    complete: bool = plain("Whether every artifact version has a binary for it.")
+    artifact_versions: list[VersionCoverage] = plain(
+        "The artifact versions, in the bundle's order."
+    )
+
+
+@strawberry.type(description="Which targets of the fleet a bundle serves, and which it leaves out.")
+class Coverage:
+    targets: list[TargetCoverage] = plain("Every target in the fleet, by name.")
+    devices_covered: int = plain("Devices of targets that are served completely.")
+    devices_left_out: int = plain("Devices of the other targets.")
+
+
+@strawberry.type(description="Devices that would be answered another release than now.")
+class SimulatedMove:
+    devices: int = plain("How many.")
+
+    @derived("The release that they run; null where that is unknown.")
+    async def from_release(
+        self, root: strawberry.Parent[fleet.Alike], info: Info
+    ) -> Release | None:
+        return await _release(info, root.step.current_id)
+
+    @derived("What they are answered now; null for nothing.")
+    async def present_release(
+        self, root: strawberry.Parent[fleet.Alike], info: Info
+    ) -> Release | None:
+        return await _release(info, root.step.before_id)
+
+    @derived("What they would be answered; null for the simulated release, or for nothing.")
+    async def to_release(self, root: strawberry.Parent[fleet.Alike], info: Info) -> Release | None:
+        return None if root.to_new else await _release(info, root.step.after_id)
+
+    @derived("Whether they would be answered the simulated release.")
+    def to_simulated(self, root: strawberry.Parent[fleet.Alike]) -> bool:
+        return root.to_new
+
+    @derived("One of them.")
+    async def example(self, root: strawberry.Parent[fleet.Alike], info: Info) -> Device | None:
+        return await fleet.device_called(info.context, root.example)  # type: ignore[return-value]
+
+
+@strawberry.type(description="Devices that would be answered nothing, though they are not done.")
+class SimulatedBlock:
+    devices: int = plain("How many.")
+
+    @derived("The release that they run; null where that is unknown.")
+    async def from_release(
+        self, root: strawberry.Parent[fleet.Alike], info: Info
+    ) -> Release | None:
+        return await _release(info, root.step.current_id)
+
+    @derived("Why they would be answered nothing.")
+    def reason(self, root: strawberry.Parent[fleet.Alike]) -> Reason | None:
+        return root.step.reason
+
+    @derived("One of them.")
+    async def example(self, root: strawberry.Parent[fleet.Alike], info: Info) -> Device | None:
+        return await fleet.device_called(info.context, root.example)  # type: ignore[return-value]
+
+
+@strawberry.type(description="What a release would do, before it is created. Nothing is written.")
+class Simulation:
+    devices: int = plain("The devices of the cohort, each judged alone.")
+    unchanged: int = plain("Those that would be answered as they are now, and are not blocked.")
+    phase_limit: int | None = plain("How many the phase would let in; null for everyone.")
+    moves: list[SimulatedMove] = plain("Who would go where, the most first.")
+    blocked: list[SimulatedBlock] = plain("Who would be answered nothing, the most first.")
+
+
+async def _release(info: Info, id: Any) -> Release | None:
+    if id is None:
+        return None
+    found: Release | None = await info.context.loaders.one(models.Release).load(id)
+    return found

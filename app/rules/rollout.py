@@ -1,0 +1,176 @@
+"""What a release would do, and how far one has come: judged by the resolver itself."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from app.rules.impact import group_key
+from app.rules.release import (
+    CohortGraph,
+    Edge,
+    Phase,
+    ReleaseFacts,
+    check_constraints,
+    check_halt_after,
+    insert,
+    parse_phase,
+    with_edges,
+)
+from app.rules.resolution import (
+    CohortFacts,
+    DeviceFacts,
+    Reason,
+    Status,
+    locate,
+    path_of,
+    resolve_update,
+)
+from app.rules.version import VersionFacts, parse_requirement, parse_version
+
+
+@dataclass(frozen=True, slots=True)
+class NewPhase:
+    """A phase as it was sent: a value or tags."""
+
+    value: float | None = None
+    tags: Sequence[str] | None = None
+
+    def read(self) -> Phase:
+        """The phase. Raises BadUserInput."""
+        return parse_phase(value=self.value, with_tags=self.tags)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRelease:
+    """A release as it was sent."""
+
+    next_release_id: UUID | None = None
+    previous_release_id: UUID | None = None
+    required: bool = False
+    disabled: bool = False
+    scheduled_at: datetime | None = None
+    phase: NewPhase | None = None
+    halt_after: int | None = None
+    version: str | None = None
+    version_requirement: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """A release as it would be: its facts, and the edges that make room for it."""
+
+    release: ReleaseFacts
+    edges: tuple[Edge, ...]
+
+    def within(self, cohort: CohortFacts, versions: tuple[VersionFacts, ...]) -> CohortFacts:
+        """The cohort's facts with the release in its place; `versions` are its bundle's."""
+        releases = with_edges([*cohort.graph.releases, self.release], self.edges)
+        bundles = {**cohort.bundles, self.release.bundle_id: versions}
+        return replace(cohort, graph=CohortGraph(releases), bundles=bundles)
+
+
+def intend(
+    graph: CohortGraph, new: NewRelease, *, id: UUID, bundle_id: UUID, at: datetime
+) -> Intended:
+    """Where a new release takes its place, and what it is there.
+
+    Raises BadUserInput, ReleaseGraph, ReleaseConstrained.
+    """
+    check_halt_after(new.halt_after)
+    if new.version is not None:
+        parse_version(new.version)
+    if new.version_requirement is not None:
+        parse_requirement(new.version_requirement)
+    phase = new.phase.read() if new.phase else Phase()
+    *edges, own = insert(
+        graph,
+        new_id=id,
+        next_id=new.next_release_id,
+        previous_id=new.previous_release_id,
+        at=at,
+    )
+    release = ReleaseFacts(
+        id=id,
+        next_id=own.next_id,
+        bundle_id=bundle_id,
+        required=new.required,
+        disabled=new.disabled,
+        scheduled_at=new.scheduled_at,
+        phase_value=phase.value,
+        phase_tags=phase.tags,
+        version=new.version,
+        version_requirement=new.version_requirement,
+        halt_after=new.halt_after,
+    )
+    check_constraints(release, at=at)
+    return Intended(release, tuple(edges))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What changes for a device: where it is, what it gets now, and what it would get.
+
+    Where it would get nothing, `reason` says why; a device that gets the same is no step.
+    """
+
+    current_id: UUID | None
+    before_id: UUID | None
+    after_id: UUID | None
+    reason: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """How far a release has come: devices that run it, that are on their way, that are past it.
+
+    `claimed` are devices that were answered it and don't report it yet.
+    """
+
+    on: int
+    claimed: int
+    before: int
+    behind: int
+
+
+def simulate(device: DeviceFacts, before: CohortFacts, after: CohortFacts, *, at: datetime) -> Step:
+    """What a device gets with the facts as they are, and as they would be."""
+    now = resolve_update(device, before, at=at)
+    then = resolve_update(device, after, at=at)
+    current = locate(device, before.graph).current
+    blocked = then.status is Status.NO_UPDATE and then.trace[-1].reason is not Reason.UP_TO_DATE
+    return Step(
+        current.id if current else None,
+        now.release_id,
+        then.release_id,
+        then.trace[-1].reason if blocked else None,
+    )
+
+
+def both_keys(device: DeviceFacts, before: CohortFacts, after: CohortFacts) -> Hashable:
+    """What the resolver looks at in a device under either facts."""
+    return group_key(device, before), group_key(device, after)
+
+
+def adoption(
+    release_id: UUID,
+    devices: Iterable[tuple[DeviceFacts, int]],
+    cohort: CohortFacts,
+    *,
+    claimed: int,
+) -> Adoption:
+    """How far a release has come among the devices of its cohort, each with their number."""
+    on = before = behind = 0
+    for device, number in devices:
+        current = locate(device, cohort.graph).current
+        if current is not None and current.id == release_id:
+            on += number
+        elif any(release.id == release_id for release in path_of(device, cohort)):
+            before += number
+        elif current is not None and any(
+            release.id == current.id for release in cohort.graph.after(release_id)
+        ):
+            behind += number
+    return Adoption(on, claimed, before, behind)
