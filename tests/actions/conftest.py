@@ -1,3 +1,3 @@
-from tests.worker.databases import database_url, opened, postgres_server
+from tests.worker.databases import opened
 
-__all__ = ["database_url", "opened", "postgres_server"]
+__all__ = ["opened"]

@@ -5,10 +5,10 @@ import pytest
 
 from app.server import Server
 from app.settings import Settings
-from tests.worker.databases import database_url, opened, postgres_server
+from tests.worker.databases import opened
 from tests.worker.running import HeldStore
 
-__all__ = ["database_url", "opened", "postgres_server"]
+__all__ = ["opened"]
 
 
 @pytest.fixture

@@ -14,6 +14,12 @@ def test_the_pause_doubles_with_each_failure_up_to_5_seconds() -> None:
     assert pace.seconds == 1.0
 
 
+def test_an_interval_that_is_longer_stays_as_it_is() -> None:
+    pace = Pace(60.0)
+    pace.failed()
+    assert pace.seconds == 60.0
+
+
 def test_a_million_failures_are_no_longer_a_pause_than_ten() -> None:
     pace = Pace(0.001)
     for _ in range(1_000_000):

@@ -60,7 +60,7 @@ async def test_two_records_are_verified_at_once(server: Server, store: HeldStore
     of = await version()
     for number in range(3):
         await store.hold(await hashing(of, [b"%d" % number], store=store))
-    async with working(server):
+    async with working(server, poll_seconds=60):
         await store.holds(2)
         await asyncio.sleep(0.2)
         assert store.holding == 2
