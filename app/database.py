@@ -18,8 +18,10 @@ from uuid import UUID
 
 import asyncpg
 from tortoise import BaseDBAsyncClient, connections
-from tortoise.backends.asyncpg.client import AsyncpgDBClient
+from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
+from tortoise.backends.base.client import TransactionalDBClient, TransactionContextPooled
 from tortoise.backends.base.executor import EXECUTOR_CACHE
+from tortoise.connection import get_connections
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError
 from tortoise.migrations.executor import MigrationExecutor
@@ -70,13 +72,37 @@ class ReadingClient(AsyncpgDBClient):
     connection_class = _ReadingConnection  # type: ignore[assignment]
 
 
+class _Transaction(TransactionContextPooled):
+    """Gives the connection back when a transaction can't begin; the stock one leaks it."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> TransactionalDBClient:
+        try:
+            return await super().__aenter__()
+        except BaseException:
+            pool, taken = self.client._parent._pool, self.client._connection
+            if pool is not None and taken is not None:
+                await pool.release(taken)
+            with contextlib.suppress(AttributeError):
+                get_connections().reset(self.token)
+            raise
+
+
+class WritingClient(AsyncpgDBClient):
+    """PostgreSQL for units of work."""
+
+    def _in_transaction(self) -> TransactionContextPooled:
+        return _Transaction(TransactionWrapper(self), self._pool_init_lock)
+
+
 def get_client_class(info: Mapping[str, Any]) -> type[BaseDBAsyncClient]:
     """The client class for a connection's configuration; Tortoise calls this by name."""
     credentials = info["credentials"]
     if "file_path" in credentials:
         return EmbeddedClient
     application: str = credentials["application_name"]
-    return ReadingClient if application.endswith("reader") else AsyncpgDBClient
+    return ReadingClient if application.endswith("reader") else WritingClient
 
 
 def is_embedded(url: str) -> bool:

@@ -18,6 +18,7 @@ from app import database
 from app.models import Event, Owned
 from app.rules.access import Role, require
 from app.rules.errors import AlreadyExists, NotFound
+from app.rules.facts import told
 from app.rules.prn import Kind, format_prn
 
 P = ParamSpec("P")
@@ -96,8 +97,8 @@ class Unit:
             kind=kind,
             subject_kind=subject.prn_kind,
             subject_id=subject.id,
-            before=_facts(before or {}),
-            after=_facts(after or {}),
+            before=told(before or {}, organization_id=self.organization_id),
+            after=told(after or {}, organization_id=self.organization_id),
             request_id=self.actor.request_id,
         )
 
@@ -140,13 +141,6 @@ def action(
         return run
 
     return decorate
-
-
-def _facts(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts as JSON: a driver's own kind of uuid is not."""
-    return {
-        name: str(value) if isinstance(value, UUID) else value for name, value in values.items()
-    }
 
 
 def prn(row: Owned) -> str:

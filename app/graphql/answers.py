@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import Enum
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -19,8 +18,8 @@ from app.reads import resolution
 from app.rules import plan
 from app.rules.access import Role, allows
 from app.rules.binary import State
+from app.rules.facts import told
 from app.rules.impact import Counts, Effect, affected_by
-from app.rules.prn import Kind, format_prn
 from app.rules.release import ReleaseFacts
 from app.rules.resolution import (
     TraceStep,
@@ -146,23 +145,7 @@ class TraceTold:
     @property
     def facts(self) -> dict[str, Any]:
         """The facts behind the reason, as JSON, with ids as resource names."""
-        return {_camel(name): self._told(name, value) for name, value in self.step.facts.items()}
-
-    def _told(self, name: str, value: Any) -> Any:
-        if isinstance(value, UUID):
-            stem = name.removesuffix("s").removesuffix("_id")
-            kind = max((kind for kind in Kind if stem.endswith(kind)), key=len)
-            return format_prn(kind, self.organization_id, value)
-        if isinstance(value, datetime):
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        if isinstance(value, tuple):
-            return [self._told(name, item) for item in value]
-        return value.value if isinstance(value, Enum) else value
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
+        return told(self.step.facts, organization_id=self.organization_id)
 
 
 async def update_of(

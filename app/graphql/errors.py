@@ -21,6 +21,7 @@ from app.graphql.types import Binary, Node, Release, find_by_name
 from app.rules import binary as rules
 from app.rules import errors
 from app.rules.access import Role
+from app.rules.facts import camel
 from app.rules.prn import Kind
 
 log = logging.getLogger("bindery.graphql")
@@ -236,7 +237,7 @@ def told(error: GraphQLError, execution: ExecutionContext | None) -> GraphQLErro
     request_id = context.actor.request_id if context is not None else ""
     cause = error.original_error
     if isinstance(cause, errors.BinderyError):
-        facts = {_camel(name): value for name, value in cause.facts.items()}
+        facts = {camel(name): value for name, value in cause.facts.items()}
         extensions = {"code": cause.code, **facts}
         if cause.path:
             extensions["argument"] = ".".join(cause.path)
@@ -261,8 +262,3 @@ def told(error: GraphQLError, execution: ExecutionContext | None) -> GraphQLErro
         path=error.path,
         extensions={**extensions, "requestId": request_id},
     )
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)

@@ -15,6 +15,7 @@ from strawberry.types.field import StrawberryField
 from app.graphql.context import Info
 from app.graphql.errors import Refusal, UserError
 from app.rules.errors import BinderyError
+from app.rules.facts import camel
 
 
 def given(description: str, **options: Any) -> Any:
@@ -83,9 +84,4 @@ def _payload(name: str, results: dict[str, tuple[Any, str]]) -> Any:
             description=f"{text} Null where there are errors.", default=None
         )
     cls = type(f"{title}Payload", (), namespace)
-    return strawberry.type(cls, description=f"What `{_camel(name)}` did.")
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
+    return strawberry.type(cls, description=f"What `{camel(name)}` did.")

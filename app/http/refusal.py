@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from app.rules.errors import BinderyError
+from app.rules.facts import camel
 
 LINGER_BYTES: Final = 16 * 1024 * 1024
 LINGER_SECONDS: Final = 2.0
@@ -68,14 +69,9 @@ def _described(error: Exception, id: str) -> dict[str, Any]:
         message = "The server failed; its log has the reason under this request id."
         return {"message": message, "extensions": extensions}
     extensions |= {"code": error.code}
-    extensions |= {_camel(name): value for name, value in error.facts.items()}
+    extensions |= {camel(name): value for name, value in error.facts.items()}
     path = {"path": list(error.path)} if error.path else {}
     return {"message": error.message, **path, "extensions": extensions}
-
-
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(map(str.capitalize, others))
 
 
 class _Lingering(JSONResponse):

@@ -97,6 +97,10 @@ CREATE INDEX IF NOT EXISTS binary_record_version_target
 CREATE INDEX IF NOT EXISTS binary_record_hashing
     ON binary_record (verification_due_at) WHERE state = 'HASHING';
 
+-- The destroyed ones whose content is still to be erased.
+CREATE INDEX IF NOT EXISTS binary_record_unerased
+    ON binary_record (id) WHERE state = 'DESTROYED' AND content_erased_at IS NULL;
+
 CREATE TABLE IF NOT EXISTS binary_part (
     id UUID NOT NULL PRIMARY KEY,
     organization_id UUID NOT NULL REFERENCES organization (id),

@@ -51,5 +51,6 @@ def backoff(attempts: int, *, jitter: float = 0.0) -> timedelta:
     once somebody has mended the disk. `jitter` from 0 to 1 shortens the wait by up to a half,
     though never below 1 second, so that what failed together is not tried together for ever.
     """
-    longest = min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(attempts - 1, _DOUBLINGS))
-    return max(FIRST_RETRY, longest * (1 - jitter / 2))
+    longest: timedelta = min(LONGEST_RETRY, FIRST_RETRY * 2 ** min(attempts - 1, _DOUBLINGS))
+    wait: timedelta = max(FIRST_RETRY, longest * (1 - jitter / 2))
+    return wait

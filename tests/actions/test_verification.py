@@ -195,13 +195,13 @@ async def test_other_content_fails_and_stays_in_hashing() -> None:
         (
             "binary.verification_failed",
             {
-                "verification_status": "FAILED",
-                "verification_error": error,
-                "computed_hash": WRONG.sha256,
-                "computed_size": 5,
-                "bytes_hashed": 5,
-                "expected_hash": RIGHT.sha256,
-                "expected_size": 11,
+                "verificationStatus": "FAILED",
+                "verificationError": error,
+                "computedHash": WRONG.sha256,
+                "computedSize": 5,
+                "bytesHashed": 5,
+                "expectedHash": RIGHT.sha256,
+                "expectedSize": 11,
             },
         )
     ]
@@ -223,11 +223,11 @@ async def test_unreadable_content_is_put_off() -> None:
     assert timedelta(seconds=99.9) < wait < timedelta(seconds=105)
     ((kind, after),) = await events(binary.id)
     assert kind == "binary.verification_retrying"
-    assert datetime.fromisoformat(after.pop("verification_due_at")) == row.verification_due_at
+    assert datetime.fromisoformat(after.pop("verificationDueAt")) == row.verification_due_at
     assert after == {
-        "verification_status": "RETRYING",
-        "verification_error": "It is away.",
-        "verification_attempts": 7,
+        "verificationStatus": "RETRYING",
+        "verificationError": "It is away.",
+        "verificationAttempts": 7,
     }
     assert await verification.claim(lease_seconds=60) is None
 
