@@ -1,24 +1,41 @@
-"""The command line: `bindery serve | migrate | key | demo`."""
+"""The command line: `bindery serve | migrate | key | demo`.
+
+Every refusal is one line on standard error, and status 1; a mistyped command is status 2.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import contextlib
+import os
+import signal
+import socket
+import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+import urllib.parse
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
+import asyncpg
 import uvicorn
+from starlette.applications import Starlette
+from tortoise.exceptions import BaseORMException
 
 from app import database, demo, lock
 from app.actions import access
 from app.actions.unit import Actor
 from app.main import create_app, running
 from app.rules.access import Role
-from app.rules.errors import BinderyError
+from app.rules.errors import BinderyError, DatabaseUnavailable
 from app.server import Server
 from app.settings import Settings, SettingsError, load
+
+SHUTDOWN_SECONDS = 5
+"""How long requests under way may take to end when the server is told to stop."""
+
+_INTERRUPTED = 130
+_SCHEMES = ("sqlite", "postgresql", "postgres")
 
 
 class Stop(Exception):
@@ -26,20 +43,16 @@ class Stop(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; gives its exit status. Every refusal is one line."""
+    """Runs one command; gives its exit status."""
     chosen = _parser().parse_args(arguments)
     try:
         settings = load(data=chosen.data, database=chosen.database)
+        _check_database(settings.database_url)
         status: int = chosen.run(chosen, settings)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     except (Stop, SettingsError, BinderyError) as refusal:
-        print(f"bindery: {refusal}", file=sys.stderr)
-        return 1
-    except lock.InUseElsewhere as refusal:
-        print(
-            f"bindery: {refusal} is in use by a running server. Stop it first; to make a key,"
-            " ask it for the mutation `createApiKey`.",
-            file=sys.stderr,
-        )
+        print(f"bindery: {' '.join(str(refusal).split())}", file=sys.stderr)
         return 1
     return status
 
@@ -52,13 +65,17 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = _command(commands, "serve", _serve, "serve GraphQL, uploads and downloads")
     serve.add_argument("--host", default="127.0.0.1", help="where to listen (%(default)s)")
-    serve.add_argument("--port", type=int, default=8000, help="where to listen (%(default)s)")
-    serve.add_argument("--demo", action="store_true", help="load the demo data set first")
+    serve.add_argument(
+        "--port", type=_port, default=8000, help="where to listen (%(default)s); 0: a free one"
+    )
+    serve.add_argument(
+        "--demo", action="store_true", help="load the demo data set first, and print a key for it"
+    )
 
     _command(commands, "migrate", _migrate, "bring the database to this version")
     _command(commands, "demo", _demo, "load the demo data set, and print a key for it")
 
-    key = commands.add_parser("key", help="API keys").add_subparsers(
+    key = commands.add_parser("key", help="API keys", description="API keys").add_subparsers(
         required=True, metavar="COMMAND"
     )
     create = _command(key, "create", _create_key, "make an API key, and print it alone")
@@ -69,51 +86,100 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: argparse._SubParsersAction, name: str, run: object, text: str
-) -> argparse.ArgumentParser:  # type: ignore[type-arg]
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace, Settings], int],
+    text: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text)
     parser.add_argument("--data", type=Path, help="the data directory (BINDERY_DATA)")
     parser.add_argument("--database", help="the database's URL (BINDERY_DATABASE)")
     parser.set_defaults(run=run)
     return parser
 
 
-@contextlib.contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    """Holds the data directory where the database is embedded; PostgreSQL is shared."""
-    if database.is_embedded(settings.database_url):
-        with lock.held(settings.data):
-            yield
-    else:
-        yield
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65_535:
+        raise argparse.ArgumentTypeError(f"{port} is no port, it must be 0 to 65535")
+    return port
 
 
 def _serve(chosen: argparse.Namespace, settings: Settings) -> int:
-    with _alone(settings):
-        if chosen.demo:
-            _print_demo(asyncio.run(_load_demo(settings)), chosen)
-        app = create_app(settings)
-        config = uvicorn.Config(
-            app,
-            host=chosen.host,
-            port=chosen.port,
-            http="httptools",
-            access_log=False,
-            log_level="warning",
-            server_header=False,
+    with _alone(settings), contextlib.closing(_bound(chosen.host, chosen.port)) as listener:
+        app = _app(settings)
+        listening = Listening(app)
+        with asyncio.Runner(loop_factory=listening.config.get_loop_factory()) as runner:
+            runner.run(_serving(listening, app.state.server, listener, chosen))
+    return 0
+
+
+async def _serving(
+    listening: Listening, server: Server, listener: socket.socket, chosen: argparse.Namespace
+) -> None:
+    host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
+    address = f"http://{host}:{listener.getsockname()[1]}"
+    with _told(server.settings):
+        async with running(server):
+            listening.news = f"Bindery serves on {address}/graphql"
+            if chosen.demo:
+                secret = await demo.load(server) or await demo.new_key()
+                listening.news += _demo_news(secret, address)
+            await listening.serve(sockets=[listener])
+
+
+def _demo_news(secret: str, address: str) -> str:
+    return (
+        f"\nDemo key (ADMIN): {secret}\n"
+        f"Try it: curl {address}/graphql"
+        f" -H 'Authorization: Bearer {secret}' -H 'Content-Type: application/json'"
+        """ -d '{"query":"{ binaries { nodes { id target state } } }"}'"""
+    )
+
+
+class Listening(uvicorn.Server):
+    """The HTTP server; who runs it opens the process before, and closes it after."""
+
+    news = ""
+    """What to print when connections are taken."""
+
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                lifespan="off",
+                access_log=False,
+                log_level="warning",
+                server_header=False,
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            )
         )
-        print(f"Bindery serves on http://{chosen.host}:{chosen.port}/graphql", flush=True)
-        server = uvicorn.Server(config)
-        server.run()
-    return 0 if server.started else 1
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to take connections, and says so."""
+        try:
+            await super().startup(sockets)
+        except OSError as error:
+            # The address was bound before, but another process was the first to listen.
+            raise Stop(f"Can't listen: {_reason(error)}.") from error
+        print(self.news, flush=True)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Ends on SIGINT and SIGTERM. The stock one then kills the process, before it closed."""
+        loop = asyncio.get_running_loop()
+        for one in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(one, self.handle_exit, one, None)
+        yield
 
 
 def _migrate(_chosen: argparse.Namespace, settings: Settings) -> int:
     async def run() -> list[str]:
-        async with database.opened(settings.database_url, pool=2):
-            return await database.migrate()
+        with _told(settings):
+            async with database.opened(settings.database_url, pool=2):
+                return await database.migrate()
 
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(settings):
         applied = asyncio.run(run())
     print("\n".join(applied) or "The database is at this version.")
@@ -122,12 +188,16 @@ def _migrate(_chosen: argparse.Namespace, settings: Settings) -> int:
 
 def _create_key(chosen: argparse.Namespace, settings: Settings) -> int:
     async def run() -> str:
-        async with database.opened(settings.database_url, pool=2):
-            await database.migrate()
-            organization = await access.ensure_organization(chosen.organization)
-            actor = Actor(organization_id=organization.id, role=Role.ADMIN)
-            _, secret = await access.create_api_key(actor, name=chosen.name, role=Role(chosen.role))
-            return secret
+        with _told(settings):
+            async with database.opened(settings.database_url, pool=2):
+                await database.migrate()
+                organization = await access.ensure_organization(chosen.organization)
+                actor = Actor(organization_id=organization.id, role=Role.ADMIN)
+                _, secret = await access.create_api_key(
+                    actor, name=chosen.name, role=Role(chosen.role)
+                )
+                assert secret is not None  # Only a repeated request gets none.
+                return secret
 
     with _alone(settings):
         print(asyncio.run(run()))
@@ -135,24 +205,114 @@ def _create_key(chosen: argparse.Namespace, settings: Settings) -> int:
 
 
 def _demo(_chosen: argparse.Namespace, settings: Settings) -> int:
+    async def run(server: Server) -> str:
+        with _told(settings):
+            async with running(server):
+                return await demo.load(server) or await demo.new_key()
+
     with _alone(settings):
-        print(asyncio.run(_load_demo(settings)) or "The demo data set is there already.")
+        print(asyncio.run(run(_app(settings).state.server)))
     return 0
 
 
-async def _load_demo(settings: Settings) -> str | None:
-    server: Server = create_app(settings).state.server
-    async with running(server):
-        return await demo.load(server)
+@contextlib.contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Holds the data directory where the database is embedded; PostgreSQL is shared."""
+    with contextlib.ExitStack() as stack:
+        if database.is_embedded(settings.database_url):
+            with _usable(settings.data):
+                stack.enter_context(lock.held(settings.data))
+        yield
 
 
-def _print_demo(secret: str | None, chosen: argparse.Namespace) -> None:
-    if secret is None:
-        print("The demo data set is there already; its key was printed when it was loaded.")
-        return
-    print(
-        f"Demo key (ADMIN): {secret}\n"
-        f"Try it: curl http://{chosen.host}:{chosen.port}/graphql"
-        f" -H 'Authorization: Bearer {secret}' -H 'Content-Type: application/json'"
-        """ -d '{"query":"{ binaries { nodes { id target state } } }"}'"""
-    )
+def _app(settings: Settings) -> Starlette:
+    """The application. Raises Stop where its folder or its secret is not usable."""
+    with _usable(settings.data):
+        try:
+            return create_app(settings)
+        except ValueError as error:
+            source = "BINDERY_SECRET" if settings.secret else settings.data / "secret.key"
+            raise Stop(
+                f"{source} must be 64 hex digits, such as `openssl rand -hex 32`."
+            ) from error
+
+
+@contextlib.contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """Names the data directory, and what to do, when this block can't use it."""
+    try:
+        yield
+    except lock.InUseElsewhere as error:
+        raise Stop(
+            f"The data directory {folder} is in use by a running server. Stop that one first;"
+            " to make a key, ask it for the mutation `createApiKey`."
+        ) from error
+    except OSError as error:
+        raise Stop(
+            f"The data directory {folder} can't be used: {_reason(error)}. Name one that this user"
+            " may write to, with --data or BINDERY_DATA."
+        ) from error
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket of this address, so that a port in use is found out before anything is opened."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+        except BaseException:
+            listener.close()
+            raise
+    except OSError as error:
+        raise Stop(
+            f"Can't listen on {host}, port {port}: {_reason(error)}. Choose another with --host or"
+            " --port, or stop what listens there."
+        ) from error
+    return listener
+
+
+def _check_database(url: str) -> None:
+    """Refuses a URL that names no database. Raises Stop."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        known = parts.scheme in _SCHEMES and (parts.port is None or parts.port > 0)
+    except ValueError:
+        known = False
+    if not known or not url.partition("://")[2]:
+        raise Stop(
+            "The database's URL (--database, BINDERY_DATABASE) must be like"
+            " postgresql://user:password@host:5432/name or sqlite:///path/to/file."
+        )
+
+
+@contextlib.contextmanager
+def _told(settings: Settings) -> Iterator[None]:
+    """Names the database, and why, when it refuses this block."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        raise Stop(f"{error}{_cause(error)} Database: {_name(settings)}.") from error
+    except (asyncpg.PostgresError, sqlite3.Error, BaseORMException) as error:
+        raise Stop(f"The database refused: {error}. Database: {_name(settings)}.") from error
+
+
+def _cause(error: BaseException) -> str:
+    cause = error.__cause__
+    return f" ({cause})" if cause is not None and str(cause) else ""
+
+
+def _name(settings: Settings) -> str:
+    """The database's URL without user, password and options."""
+    parts = urllib.parse.urlsplit(settings.database_url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or os.strerror(error.errno or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

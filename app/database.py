@@ -173,20 +173,34 @@ async def assert_pragmas() -> None:
 
 
 async def migrate() -> list[str]:
-    """Applies what is missing, one process at a time; gives the names of what it applied."""
+    """Applies what is missing, one process at a time; gives the names of what it applied.
+
+    Raises DatabaseUnavailable for a database that a newer version has changed.
+    """
     applied: list[str] = []
 
     def note(event: str, _app: str, name: str) -> None:
         if event == "apply_done":
             applied.append(name)
 
-    executor = MigrationExecutor(writer(), cast("dict[str, dict[Any, Any]]", APPS))
-    if dialect(writer()) == "sqlite":
+    async def apply() -> None:
+        executor = MigrationExecutor(writer(), cast("dict[str, dict[Any, Any]]", APPS))
+        await executor.loader.build_graph()
+        known = executor.loader.disk_migrations.keys()
+        unknown = sorted(key.name for key in executor.loader.applied_migrations - known)
+        if unknown:
+            raise DatabaseUnavailable(
+                f"A newer version of Bindery changed the database ({', '.join(unknown)})."
+                " Start that version, or restore the backup from before it."
+            )
         await executor.migrate(progress=note)
+
+    if dialect(writer()) == "sqlite":
+        await apply()
     else:
         async with in_transaction("reader") as lock:
             await lock.execute_query(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
-            await executor.migrate(progress=note)
+            await apply()
     return applied
 
 

@@ -114,11 +114,14 @@ async def report_device_state(
 
 async def _count_failure(unit: Unit, device: Device, release_id: UUID | None, message: str) -> None:
     facts = {"message": message}
-    if release_id is not None:
-        release = await unit.find(Release, release_id)
+    release = await Release.get_or_none(
+        organization_id=unit.organization_id, cohort_id=device.cohort_id, id=release_id
+    )
+    # A release of another cohort counts as not named: no device can halt what it does not get.
+    if release is not None:
         facts["release"] = prn(release)
         await (
-            Release.filter(organization_id=unit.organization_id, id=release_id)
+            Release.filter(organization_id=unit.organization_id, id=release.id)
             .using_db(unit.connection)
             .update(failures=F("failures") + 1)
         )

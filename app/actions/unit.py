@@ -15,6 +15,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from app import database
+from app.actions import idempotency
+from app.actions.idempotency import Attempt
 from app.models import Event, Owned
 from app.rules.access import Role, require
 from app.rules.errors import AlreadyExists, NotFound
@@ -35,6 +37,7 @@ class Actor:
     key_id: UUID | None = None
     device_id: UUID | None = None
     request_id: str = ""
+    attempt: Attempt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,8 @@ def action(
             require(actor.role, *needs)
 
             async def body(connection: database.Connection) -> T:
-                return await function(Unit(actor, connection, datetime.now(UTC)), *args, **kwargs)
+                unit = Unit(actor, connection, datetime.now(UTC))
+                return await _once(unit, lambda: function(unit, *args, **kwargs))
 
             return await database.unit_of_work(body)
 
@@ -141,6 +145,23 @@ def action(
         return run
 
     return decorate
+
+
+async def _once(unit: Unit, act: Callable[[], Awaitable[T]]) -> T:
+    """Acts, unless the actor's attempt was done before: then its result, as it is now."""
+    attempt, key_id = unit.actor.attempt, unit.actor.key_id
+    if attempt is None or key_id is None:
+        return await act()
+    owner = unit.organization_id
+    before = await idempotency.done_before(
+        attempt, organization_id=owner, key_id=key_id, at=unit.at
+    )
+    if before is not None:
+        replayed: T = before.result
+        return replayed
+    result = await act()
+    await idempotency.keep(attempt, result, organization_id=owner, key_id=key_id, at=unit.at)
+    return result
 
 
 def prn(row: Owned) -> str:

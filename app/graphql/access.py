@@ -8,15 +8,16 @@ import strawberry
 
 from app.actions import access as actions
 from app.graphql.context import Info
-from app.graphql.mutation import given, mutation, optional
+from app.graphql.mutation import MutationInput, Warned, given, mutation, optional
 from app.graphql.scalars import DateTime
 from app.graphql.types import ApiKey
 from app.rules.access import Role
+from app.rules.errors import SecretAlreadyShown
 from app.rules.prn import Kind
 
 
 @strawberry.input(description="An API key to create.")
-class CreateApiKeyInput:
+class CreateApiKeyInput(MutationInput):
     """What `createApiKey` takes."""
 
     name: str = given("1 to 128 characters.")
@@ -31,7 +32,9 @@ class CreateApiKeyInput:
     secret=(str, "What to send as `Authorization: Bearer …`."),
 )
 async def create_api_key(info: Info, input: CreateApiKeyInput) -> Any:
-    return await actions.create_api_key(
+    key: Any
+    secret: str | None
+    key, secret = await actions.create_api_key(
         info.context.actor,
         name=input.name,
         role=input.role,
@@ -40,10 +43,15 @@ async def create_api_key(info: Info, input: CreateApiKeyInput) -> Any:
         else info.context.uuid(input.device_id, Kind.DEVICE, "input", "deviceId"),
         expires_at=input.expires_at,
     )
+    if secret is None:
+        # A replay of the mutation has no secret to show.
+        shown = SecretAlreadyShown("The secret was shown when the key was created, and only then.")
+        return Warned((key, None), shown)
+    return key, secret
 
 
 @strawberry.input(description="An API key to revoke.")
-class RevokeApiKeyInput:
+class RevokeApiKeyInput(MutationInput):
     """What `revokeApiKey` takes."""
 
     api_key_id: strawberry.ID = given("Which API key.")

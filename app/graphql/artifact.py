@@ -8,13 +8,13 @@ import strawberry
 
 from app.actions import artifact as actions
 from app.graphql.context import Info
-from app.graphql.mutation import given, mutation, optional
+from app.graphql.mutation import MutationInput, given, mutation, optional
 from app.graphql.types import Artifact, ArtifactVersion
 from app.rules.prn import Kind
 
 
 @strawberry.input(description="An artifact to create.")
-class CreateArtifactInput:
+class CreateArtifactInput(MutationInput):
     """What `createArtifact` takes."""
 
     name: str = given("1 to 128 characters.")
@@ -29,7 +29,7 @@ async def create_artifact(info: Info, input: CreateArtifactInput) -> Any:
 
 
 @strawberry.input(description="A change of an artifact.")
-class UpdateArtifactInput:
+class UpdateArtifactInput(MutationInput):
     """What `updateArtifact` takes."""
 
     artifact_id: strawberry.ID = given("Which artifact.")
@@ -48,7 +48,7 @@ async def update_artifact(info: Info, input: UpdateArtifactInput) -> Any:
 
 
 @strawberry.input(description="An artifact version to create.")
-class CreateArtifactVersionInput:
+class CreateArtifactVersionInput(MutationInput):
     """What `createArtifactVersion` takes."""
 
     artifact_id: strawberry.ID = given("What it is a version of.")
@@ -67,7 +67,7 @@ async def create_artifact_version(info: Info, input: CreateArtifactVersionInput)
 
 
 @strawberry.input(description="A change of an artifact version.")
-class UpdateArtifactVersionInput:
+class UpdateArtifactVersionInput(MutationInput):
     """What `updateArtifactVersion` takes."""
 
     artifact_version_id: strawberry.ID = given("Which artifact version.")

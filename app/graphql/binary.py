@@ -14,7 +14,7 @@ from app.actions import binary as actions
 from app.actions import content, destruction
 from app.actions import part as part_actions
 from app.graphql.context import Info
-from app.graphql.mutation import given, mutation, optional
+from app.graphql.mutation import MutationInput, given, mutation, optional
 from app.graphql.scalars import JSON, BigInt, Sha256
 from app.graphql.types import Binary, BinaryPart
 from app.rules.prn import Kind
@@ -42,7 +42,7 @@ def _id(info: Info, name: str) -> UUID:
 
 
 @strawberry.input(description="A binary to create.")
-class CreateBinaryInput:
+class CreateBinaryInput(MutationInput):
     """What `createBinary` takes."""
 
     artifact_version_id: strawberry.ID = given("The version that it is the content of.")
@@ -75,7 +75,7 @@ async def create_binary(info: Info, input: CreateBinaryInput) -> Any:
 
 
 @strawberry.input(description="A change of a binary.")
-class UpdateBinaryInput:
+class UpdateBinaryInput(MutationInput):
     """What `updateBinary` takes."""
 
     binary_id: strawberry.ID = given("Which binary.")
@@ -104,7 +104,7 @@ async def update_binary(info: Info, input: UpdateBinaryInput) -> Any:
 
 
 @strawberry.input(description="Parts to register.")
-class CreateBinaryPartsInput:
+class CreateBinaryPartsInput(MutationInput):
     """What `createBinaryParts` takes."""
 
     binary_id: strawberry.ID = given("Whose parts.")
@@ -125,7 +125,7 @@ async def create_binary_parts(info: Info, input: CreateBinaryPartsInput) -> Any:
 
 
 @strawberry.input(description="An upload to finish.")
-class FinishBinaryUploadInput:
+class FinishBinaryUploadInput(MutationInput):
     """What `finishBinaryUpload` takes."""
 
     binary_id: strawberry.ID = given("Whose upload.")
@@ -144,7 +144,7 @@ async def finish_binary_upload(info: Info, input: FinishBinaryUploadInput) -> An
 
 
 @strawberry.input(description="A verification to queue.")
-class StartBinaryHashingInput:
+class StartBinaryHashingInput(MutationInput):
     """What `startBinaryHashing` takes."""
 
     binary_id: strawberry.ID = given("Whose content.")
@@ -165,7 +165,7 @@ async def start_binary_hashing(info: Info, input: StartBinaryHashingInput) -> An
 
 
 @strawberry.input(description="A binary to reset.")
-class ResetBinaryInput:
+class ResetBinaryInput(MutationInput):
     """What `resetBinary` takes."""
 
     binary_id: strawberry.ID = given("Which binary.")
@@ -186,7 +186,7 @@ async def reset_binary(info: Info, input: ResetBinaryInput) -> Any:
 
 
 @strawberry.input(description="A binary to delete.")
-class DeleteBinaryInput:
+class DeleteBinaryInput(MutationInput):
     """What `deleteBinary` takes."""
 
     binary_id: strawberry.ID = given("Which binary.")
@@ -203,7 +203,7 @@ async def delete_binary(info: Info, input: DeleteBinaryInput) -> Any:
 
 
 @strawberry.input(description="A binary to destroy.")
-class DestroyBinaryInput:
+class DestroyBinaryInput(MutationInput):
     """What `destroyBinary` takes."""
 
     binary_id: strawberry.ID = given("Which binary.")
@@ -229,7 +229,7 @@ async def destroy_binary(info: Info, input: DestroyBinaryInput) -> Any:
 
 
 @strawberry.input(description="Binaries to destroy, all or none.")
-class DestroyBinariesInput:
+class DestroyBinariesInput(MutationInput):
     """What `destroyBinaries` takes."""
 
     binary_ids: list[strawberry.ID] = given("Which binaries, at most 1,000.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import UUID
 
 import strawberry
 
+from app.actions.idempotency import Attempt
 from app.actions.unit import Actor, not_found
 from app.graphql.loaders import Loaders
 from app.rules.access import Role, require
@@ -22,9 +23,15 @@ from app.server import Server
 class Context:
     """One request: its actor, its time, and the process that serves it."""
 
-    actor: Actor
+    sender: Actor
     server: Server
     at: datetime
+    attempt: Attempt | None = None
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks, with the attempt of the mutation under way."""
+        return replace(self.sender, attempt=self.attempt) if self.attempt else self.sender
 
     @property
     def organization_id(self) -> UUID:

@@ -9,9 +9,9 @@ import strawberry
 
 from app.actions import device as actions
 from app.actions import poll
-from app.graphql.answers import UpdateTold
+from app.graphql.answers import UpdateTold, update_of
 from app.graphql.context import Info
-from app.graphql.mutation import given, mutation, optional
+from app.graphql.mutation import MutationInput, given, mutation, optional
 from app.graphql.rollout import DeviceUpdate
 from app.graphql.types import Device
 from app.rules.prn import Kind
@@ -26,7 +26,7 @@ def _cohort(info: Info, name: str | None, *path: str) -> UUID | None:
 
 
 @strawberry.input(description="A device to create.")
-class CreateDeviceInput:
+class CreateDeviceInput(MutationInput):
     """What `createDevice` takes."""
 
     product_id: strawberry.ID = given("The kind of device that it is.")
@@ -59,7 +59,7 @@ class NewDeviceInput:
 
 
 @strawberry.input(description="Devices to create, all or none.")
-class CreateDevicesInput:
+class CreateDevicesInput(MutationInput):
     """What `createDevices` takes."""
 
     product_id: strawberry.ID = given("The kind of device that they are.")
@@ -81,7 +81,7 @@ async def create_devices(info: Info, input: CreateDevicesInput) -> Any:
 
 
 @strawberry.input(description="A change of a device.")
-class UpdateDeviceInput:
+class UpdateDeviceInput(MutationInput):
     """What `updateDevice` takes."""
 
     device_id: strawberry.ID = given("Which device.")
@@ -106,7 +106,7 @@ async def update_device(info: Info, input: UpdateDeviceInput) -> Any:
 
 
 @strawberry.input(description="A device to delete.")
-class DeleteDeviceInput:
+class DeleteDeviceInput(MutationInput):
     """What `deleteDevice` takes."""
 
     device_id: strawberry.ID = given("Which device.")
@@ -122,7 +122,7 @@ async def delete_device(info: Info, input: DeleteDeviceInput) -> Any:
 
 
 @strawberry.input(description="A device to quarantine.")
-class QuarantineDeviceInput:
+class QuarantineDeviceInput(MutationInput):
     """What `quarantineDevice` takes."""
 
     device_id: strawberry.ID = given("Which device.")
@@ -134,7 +134,7 @@ async def quarantine_device(info: Info, input: QuarantineDeviceInput) -> Any:
 
 
 @strawberry.input(description="A device to release from quarantine.")
-class ReleaseDeviceFromQuarantineInput:
+class ReleaseDeviceFromQuarantineInput(MutationInput):
     """What `releaseDeviceFromQuarantine` takes."""
 
     device_id: strawberry.ID = given("Which device.")
@@ -150,7 +150,7 @@ async def release_device_from_quarantine(
 
 
 @strawberry.input(description="A device to pin.")
-class PinDeviceInput:
+class PinDeviceInput(MutationInput):
     """What `pinDevice` takes."""
 
     device_id: strawberry.ID = given("Which device.")
@@ -164,7 +164,7 @@ async def pin_device(info: Info, input: PinDeviceInput) -> Any:
 
 
 @strawberry.input(description="A device to unpin.")
-class UnpinDeviceInput:
+class UnpinDeviceInput(MutationInput):
     """What `unpinDevice` takes."""
 
     device_id: strawberry.ID = given("Which device.")
@@ -191,7 +191,7 @@ class ReportedStateInput:
 
 
 @strawberry.input(description="A device's report.")
-class ReportDeviceStateInput:
+class ReportDeviceStateInput(MutationInput):
     """What `reportDeviceState` takes."""
 
     device_id: strawberry.ID = given("Which device.")
@@ -215,7 +215,7 @@ async def report_device_state(info: Info, input: ReportDeviceStateInput) -> Any:
 
 
 @strawberry.input(description="A device's poll.")
-class ClaimUpdateInput:
+class ClaimUpdateInput(MutationInput):
     """What `claimUpdate` takes."""
 
     device_id: strawberry.ID = given("Which device.")
@@ -229,11 +229,16 @@ class ClaimUpdateInput:
     update=(DeviceUpdate, "The answer."),
 )
 async def claim_update(info: Info, input: ClaimUpdateInput) -> Any:
+    device: Any
+    answer: Any
     device, answer = await poll.claim_update(
         info.context.actor,
         _id(info, input.device_id),
         reported=input.reported.read() if input.reported else None,
     )
+    if answer is None:
+        # A replay of the poll is answered anew; it has its claim.
+        return await update_of(info.context, device)
     return UpdateTold(device, answer)
 
 

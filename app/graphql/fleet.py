@@ -10,8 +10,11 @@ from uuid import UUID
 from app import database, models
 from app.graphql.context import Context
 from app.reads import fleet, resolution
+from app.rules.bundle import check_releasable
+from app.rules.errors import AlreadyExists, ProductArchived
 from app.rules.ids import new_id
-from app.rules.release import phase_limit
+from app.rules.prn import Kind, format_prn
+from app.rules.release import CohortGraph, phase_limit
 from app.rules.resolution import BinaryAnswer, resolve_binary
 from app.rules.rollout import Adoption, NewRelease, Step, adoption, both_keys, intend, simulate
 
@@ -24,13 +27,13 @@ async def adoption_of(context: Context, release: models.Release) -> Adoption:
             context.organization_id, {cohort_id for _, cohort_id in wanted}
         )
         groups = await fleet.devices(context.organization_id, cohorts)
-        claimed = await fleet.claimed(context.organization_id, [id for id, _ in wanted])
+        claimers = await fleet.claimers(context.organization_id, [id for id, _ in wanted])
         return [
             adoption(
                 id,
                 [(group.device, group.number) for group in groups[cohort_id]],
                 cohorts[cohort_id],
-                claimed=claimed.get(id, 0),
+                claimers=claimers[id],
             )
             for id, cohort_id in wanted
         ]
@@ -142,11 +145,11 @@ class SimulationTold:
 
     @property
     def moves(self) -> list[Alike]:
-        """Who would be answered another release, the most first."""
+        """Who would be answered another release, or be done without one, the most first."""
         return [
             one
             for one in self.steps
-            if one.step.after_id is not None and one.step.after_id != one.step.before_id
+            if one.step.reason is None and one.step.after_id != one.step.before_id
         ]
 
     @property
@@ -171,7 +174,10 @@ async def simulation_of(
     cohorts = await resolution.cohorts(context.organization_id, [cohort_id])
     held = await resolution.bundles(context.organization_id, [bundle_id])
     before = cohorts[cohort_id]
+    await _check_open(context, cohort_id)
+    check_releasable(held[bundle_id], organization_id=context.organization_id)
     intended = intend(before.graph, new, id=new_id(), bundle_id=bundle_id, at=context.at)
+    _check_version(context, before.graph, new.version)
     after = intended.within(before, held[bundle_id])
     groups = await fleet.devices(
         context.organization_id, cohorts, key=lambda device, _: both_keys(device, before, after)
@@ -189,6 +195,26 @@ async def simulation_of(
         phase_limit=None if value is None else phase_limit(value, before.devices),
         steps=sorted(found.values(), key=lambda one: -one.devices),
     )
+
+
+async def _check_open(context: Context, cohort_id: UUID) -> None:
+    cohort = await context.loaders.one(models.Cohort).load(cohort_id)
+    product = await context.loaders.one(models.Product).load(cohort.product_id)
+    if product.archived:
+        raise ProductArchived(
+            "The product is archived: it takes no new release.", path=("input", "cohortId")
+        )
+
+
+def _check_version(context: Context, graph: CohortGraph, wanted: str | None) -> None:
+    for release in graph.releases:
+        if wanted is not None and release.version == wanted:
+            raise AlreadyExists(
+                "There is a release of this version in the cohort already; its id is in"
+                " `existingId`.",
+                existing_id=format_prn(Kind.RELEASE, context.organization_id, release.id),
+                path=("input", "version"),
+            )
 
 
 async def device_called(context: Context, identifier: str) -> models.Device | None:

@@ -6,16 +6,51 @@ not among the top-level errors (api, section 1).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
+import orjson
 import strawberry
 from strawberry.types.field import StrawberryField
 
+from app.actions.idempotency import Attempt
 from app.graphql.context import Info
 from app.graphql.errors import Refusal, UserError
 from app.rules.errors import BinderyError
 from app.rules.facts import camel
+from app.rules.text import name
+
+
+@dataclass(frozen=True)
+class Warned:
+    """A result, and what the caller has to know of it."""
+
+    result: Any
+    warning: BinderyError
+
+
+@strawberry.input(description="What every mutation takes.")
+class MutationInput:
+    """The base of every input."""
+
+    idempotency_key: str | None = strawberry.field(
+        default=None,
+        description="A text of your choice, at most 255 characters. The same mutation with the"
+        " same key and input is done once; kept for 24 hours.",
+    )
+
+
+def _attempt(mutation: str, input: MutationInput) -> Attempt | None:
+    """The idempotency key of an input, with a hash of the rest. Raises BadUserInput."""
+    key = input.idempotency_key
+    if key is None:
+        return None
+    name(key, field="idempotencyKey", max_length=255)
+    rest = {field: value for field, value in vars(input).items() if field != "idempotency_key"}
+    hashed = hashlib.sha256(orjson.dumps(rest, default=vars, option=orjson.OPT_SORT_KEYS))
+    return Attempt(mutation, key, hashed.hexdigest())
 
 
 def given(description: str, **options: Any) -> Any:
@@ -48,13 +83,17 @@ def mutation(
         async def run(info: Info, input: Any) -> Any:
             info.context.renew()
             try:
+                info.context.attempt = _attempt(act.__name__, input)
                 found = await act(info, input)
             except BinderyError as refusal:
                 return payload(errors=[Refusal(refusal)])
             if wakes:
                 info.context.server.work.set()
+            warning = found.warning if isinstance(found, Warned) else None
+            found = found.result if isinstance(found, Warned) else found
             values = found if len(results) > 1 else (found,)
-            return payload(**dict(zip(results, values, strict=True)), errors=[])
+            told = [] if warning is None else [Refusal(warning)]
+            return payload(**dict(zip(results, values, strict=True)), errors=told)
 
         run.__name__ = act.__name__
         run.__module__ = act.__module__
@@ -70,8 +109,8 @@ def mutation(
     return decorate
 
 
-def _payload(name: str, results: dict[str, tuple[Any, str]]) -> Any:
-    title = "".join(word.capitalize() for word in name.split("_"))
+def _payload(mutation: str, results: dict[str, tuple[Any, str]]) -> Any:
+    title = "".join(word.capitalize() for word in mutation.split("_"))
     namespace: dict[str, Any] = {
         "__annotations__": {
             **{field: type_ | None for field, (type_, _) in results.items()},
@@ -84,4 +123,4 @@ def _payload(name: str, results: dict[str, tuple[Any, str]]) -> Any:
             description=f"{text} Null where there are errors.", default=None
         )
     cls = type(f"{title}Payload", (), namespace)
-    return strawberry.type(cls, description=f"What `{camel(name)}` did.")
+    return strawberry.type(cls, description=f"What `{camel(mutation)}` did.")

@@ -8,13 +8,13 @@ import strawberry
 
 from app.actions import product as actions
 from app.graphql.context import Info
-from app.graphql.mutation import given, mutation, optional
+from app.graphql.mutation import MutationInput, given, mutation, optional
 from app.graphql.types import Cohort, Product
 from app.rules.prn import Kind
 
 
 @strawberry.input(description="A product to create.")
-class CreateProductInput:
+class CreateProductInput(MutationInput):
     """What `createProduct` takes."""
 
     name: str = given("Unique in the organization; 1 to 128 characters.")
@@ -27,7 +27,7 @@ async def create_product(info: Info, input: CreateProductInput) -> Any:
 
 
 @strawberry.input(description="A change of a product.")
-class UpdateProductInput:
+class UpdateProductInput(MutationInput):
     """What `updateProduct` takes."""
 
     product_id: strawberry.ID = given("Which product.")
@@ -48,7 +48,7 @@ async def update_product(info: Info, input: UpdateProductInput) -> Any:
 
 
 @strawberry.input(description="A product to archive.")
-class ArchiveProductInput:
+class ArchiveProductInput(MutationInput):
     """What `archiveProduct` takes."""
 
     product_id: strawberry.ID = given("Which product.")
@@ -68,7 +68,7 @@ async def archive_product(info: Info, input: ArchiveProductInput) -> Any:
 
 
 @strawberry.input(description="A cohort to create.")
-class CreateCohortInput:
+class CreateCohortInput(MutationInput):
     """What `createCohort` takes."""
 
     product_id: strawberry.ID = given("The product of its devices.")
@@ -87,7 +87,7 @@ async def create_cohort(info: Info, input: CreateCohortInput) -> Any:
 
 
 @strawberry.input(description="A change of a cohort.")
-class UpdateCohortInput:
+class UpdateCohortInput(MutationInput):
     """What `updateCohort` takes."""
 
     cohort_id: strawberry.ID = given("Which cohort.")

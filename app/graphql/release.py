@@ -9,7 +9,7 @@ import strawberry
 from app.actions import bundle as bundle_actions
 from app.actions import release as actions
 from app.graphql.context import Info
-from app.graphql.mutation import given, mutation, optional
+from app.graphql.mutation import MutationInput, given, mutation, optional
 from app.graphql.scalars import DateTime
 from app.graphql.types import Bundle, Release
 from app.rules.errors import NotFound, VersionNotFound
@@ -18,7 +18,7 @@ from app.rules.rollout import NewPhase, NewRelease
 
 
 @strawberry.input(description="A bundle to create.")
-class CreateBundleInput:
+class CreateBundleInput(MutationInput):
     """What `createBundle` takes."""
 
     name: str = given("1 to 128 characters.")
@@ -104,7 +104,7 @@ class SimulateReleaseInput:
 
 
 @strawberry.input(description="A release to create.")
-class CreateReleaseInput(SimulateReleaseInput):
+class CreateReleaseInput(SimulateReleaseInput, MutationInput):
     """What `createRelease` takes."""
 
     name: str = given("1 to 128 characters.")
@@ -131,7 +131,7 @@ def _release(info: Info, name: str | None, field: str) -> Any:
 
 
 @strawberry.input(description="A change of a release.")
-class UpdateReleaseInput:
+class UpdateReleaseInput(MutationInput):
     """What `updateRelease` takes. Bundle, cohort and version never change."""
 
     release_id: strawberry.ID = given("Which release.")
@@ -169,7 +169,7 @@ async def update_release(info: Info, input: UpdateReleaseInput) -> Any:
 
 
 @strawberry.input(description="Releases to archive.")
-class ArchiveReleasesInput:
+class ArchiveReleasesInput(MutationInput):
     """What `archiveReleases` takes."""
 
     release_ids: list[strawberry.ID] = given("Which releases, at most 1,000.")

@@ -12,6 +12,7 @@ from strawberry.types.execution import ExecutionContext
 
 from app.graphql import access, artifact, binary, device, product, release, signature
 from app.graphql.errors import ERRORS, told
+from app.graphql.gate import Gate
 from app.graphql.queries import Query
 from app.graphql.scalars import SCALARS
 from app.graphql.types import NODES
@@ -43,6 +44,7 @@ def _built(*, in_order: bool) -> Schema:
         query=Query,
         mutation=Mutation,
         types=[*NODES, *ERRORS],
+        extensions=[Gate],
         config=StrawberryConfig(scalar_map=SCALARS, sort_schema=in_order),
     )
 

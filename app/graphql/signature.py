@@ -8,7 +8,7 @@ import strawberry
 
 from app.actions import signature as actions
 from app.graphql.context import Info
-from app.graphql.mutation import given, mutation, optional
+from app.graphql.mutation import MutationInput, given, mutation, optional
 from app.graphql.types import Binary, SigningKey
 from app.rules.prn import Kind
 
@@ -18,7 +18,7 @@ def _key(info: Info, name: str) -> Any:
 
 
 @strawberry.input(description="A signing key to register.")
-class CreateSigningKeyInput:
+class CreateSigningKeyInput(MutationInput):
     """What `createSigningKey` takes."""
 
     name: str = given("1 to 128 characters.")
@@ -36,7 +36,7 @@ async def create_signing_key(info: Info, input: CreateSigningKeyInput) -> Any:
 
 
 @strawberry.input(description="A signing key to rename.")
-class RenameSigningKeyInput:
+class RenameSigningKeyInput(MutationInput):
     """What `renameSigningKey` takes."""
 
     signing_key_id: strawberry.ID = given("Which signing key.")
@@ -51,7 +51,7 @@ async def rename_signing_key(info: Info, input: RenameSigningKeyInput) -> Any:
 
 
 @strawberry.input(description="A signing key to retire.")
-class RetireSigningKeyInput:
+class RetireSigningKeyInput(MutationInput):
     """What `retireSigningKey` takes."""
 
     signing_key_id: strawberry.ID = given("Which signing key.")
@@ -66,7 +66,7 @@ async def retire_signing_key(info: Info, input: RetireSigningKeyInput) -> Any:
 
 
 @strawberry.input(description="A signing key to delete.")
-class DeleteSigningKeyInput:
+class DeleteSigningKeyInput(MutationInput):
     """What `deleteSigningKey` takes."""
 
     signing_key_id: strawberry.ID = given("Which signing key.")
@@ -82,7 +82,7 @@ async def delete_signing_key(info: Info, input: DeleteSigningKeyInput) -> Any:
 
 
 @strawberry.input(description="A signature to attach.")
-class SignBinaryInput:
+class SignBinaryInput(MutationInput):
     """What `signBinary` takes."""
 
     binary_id: strawberry.ID = given("What is signed.")
@@ -111,7 +111,7 @@ async def sign_binary(info: Info, input: SignBinaryInput) -> Any:
 
 
 @strawberry.input(description="A signature to delete.")
-class DeleteBinarySignatureInput:
+class DeleteBinarySignatureInput(MutationInput):
     """What `deleteBinarySignature` takes."""
 
     binary_signature_id: strawberry.ID = given("Which signature.")

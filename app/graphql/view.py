@@ -66,7 +66,7 @@ class GraphQLView:
         now = datetime.now(UTC)
         actor = await self._actor(request, request_id, now)
         operation = await read_operation(request)
-        context = Context(actor=actor, server=self._server, at=now)
+        context = Context(sender=actor, server=self._server, at=now)
         result = await _execute(operation, context, reading=request.method == "GET")
         return _answer(result, media_type)
 

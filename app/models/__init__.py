@@ -5,6 +5,7 @@ from app.models.artifact import Artifact, ArtifactVersion
 from app.models.binary import Binary, BinaryPart, StorageGarbage, StorageIntent
 from app.models.bundle import Bundle, BundleVersion
 from app.models.device import Device
+from app.models.idempotency import Idempotency
 from app.models.product import Cohort, Product
 from app.models.record import Organization, Owned, Record
 from app.models.release import Release, ReleaseClaim
@@ -22,6 +23,7 @@ __all__ = [
     "Cohort",
     "Device",
     "Event",
+    "Idempotency",
     "Organization",
     "Owned",
     "Product",

@@ -111,6 +111,13 @@ class IdempotencyKeyReused(BinderyError):
     http_status = 409
 
 
+class SecretAlreadyShown(BinderyError):
+    """An API key's secret is shown once; a replay has the key without it."""
+
+    code = "SECRET_ALREADY_SHOWN"
+    http_status = 409
+
+
 # The life of a binary.
 
 

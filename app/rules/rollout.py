@@ -126,7 +126,8 @@ class Step:
 class Adoption:
     """How far a release has come: devices that run it, that are on their way, that are past it.
 
-    `claimed` are devices that were answered it and don't report it yet.
+    `claimed` are devices that were answered it, and are neither on it nor past it yet; those
+    whose path leads to it are in `before` too.
     """
 
     on: int
@@ -140,7 +141,7 @@ def simulate(device: DeviceFacts, before: CohortFacts, after: CohortFacts, *, at
     now = resolve_update(device, before, at=at)
     then = resolve_update(device, after, at=at)
     current = locate(device, before.graph).current
-    blocked = then.status is Status.NO_UPDATE and then.trace[-1].reason is not Reason.UP_TO_DATE
+    blocked = then.status is not Status.UPDATE and then.trace[-1].reason is not Reason.UP_TO_DATE
     return Step(
         current.id if current else None,
         now.release_id,
@@ -159,18 +160,24 @@ def adoption(
     devices: Iterable[tuple[DeviceFacts, int]],
     cohort: CohortFacts,
     *,
-    claimed: int,
+    claimers: Iterable[tuple[DeviceFacts, int]],
 ) -> Adoption:
-    """How far a release has come among the devices of its cohort, each with their number."""
-    on = before = behind = 0
+    """How far a release has come among the devices of its cohort, each with their number.
+
+    `claimers` are those that hold a claim on it.
+    """
+    passed = {release.id for release in cohort.graph.after(release_id)}
+    on = claimed = before = behind = 0
     for device, number in devices:
         current = locate(device, cohort.graph).current
         if current is not None and current.id == release_id:
             on += number
+        elif current is not None and current.id in passed:
+            behind += number
         elif any(release.id == release_id for release in path_of(device, cohort)):
             before += number
-        elif current is not None and any(
-            release.id == current.id for release in cohort.graph.after(release_id)
-        ):
-            behind += number
+    for device, number in claimers:
+        current = locate(device, cohort.graph).current
+        if current is None or current.id not in {release_id, *passed}:
+            claimed += number
     return Adoption(on, claimed, before, behind)

@@ -1,0 +1,105 @@
+"""What stands before execution: parse, choose the operation, guard, validate; once per document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    parse,
+    specified_rules,
+    validate,
+)
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from app.graphql.guard import Guard, Limits, TooComplex
+
+KEPT = 500
+"""How many documents are kept parsed and validated; the least used ones go first."""
+MAX_ERRORS = 5
+RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document that was parsed, with the errors that validation found."""
+
+    document: DocumentNode
+    errors: tuple[GraphQLError, ...]
+
+    def operation(self, name: str | None) -> OperationDefinitionNode:
+        """The operation to execute. Raises GraphQLError where the request does not say which."""
+        found = [one for one in self.document.definitions if _is_operation(one, name)]
+        if name is None and len(found) > 1:
+            raise GraphQLError(
+                "The document has several operations; send `operationName`.",
+                extensions={"code": "OPERATION_NAME_REQUIRED"},
+            )
+        if not found:
+            raise GraphQLError(
+                f"The document has no operation named {name!r}."
+                if name
+                else "The document has no operation."
+            )
+        chosen = found[0]
+        assert isinstance(chosen, OperationDefinitionNode)
+        return chosen
+
+
+def _is_operation(node: object, name: str | None) -> bool:
+    if not isinstance(node, OperationDefinitionNode):
+        return False
+    return name is None or (node.name is not None and node.name.value == name)
+
+
+class Gate(SchemaExtension):
+    """Lets an operation through to execution, or raises what is wrong with it."""
+
+    limits = Limits()
+
+    def on_parse(self) -> Iterator[None]:
+        """Takes the document from those that are kept, or parses and judges it."""
+        execution = self.execution_context
+        text = execution.query or ""
+        if len(text) > self.limits.characters:
+            raise TooComplex("characters", len(text), self.limits.characters)
+        schema = execution.schema._schema
+        document = _parsed(text, self.limits.tokens)
+        operation = Prepared(document, ()).operation(execution._provided_operation_name)
+        guard = Guard(schema, document, execution.variables or {})
+        cost = guard.check(operation, self.limits)
+        execution.extensions_results["cost"] = {"requested": cost, "limit": self.limits.cost}
+        execution.graphql_document = document
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        """Takes the errors of validation from those that are kept, or validates."""
+        execution = self.execution_context
+        schema = execution.schema._schema
+        errors = _validated(schema, execution.query or "", self.limits.tokens)
+        execution.pre_execution_errors = list(errors)
+        yield
+
+
+@lru_cache(KEPT)
+def _parsed(text: str, tokens: int) -> DocumentNode:
+    try:
+        return parse(text, max_tokens=tokens)
+    except GraphQLError as error:
+        if error.message.endswith("Parsing aborted."):
+            raise TooComplex("tokens", tokens + 1, tokens) from error
+        raise
+    except RecursionError as error:
+        raise TooComplex("depth", tokens, Limits().depth) from error
+
+
+@lru_cache(KEPT)
+def _validated(schema: GraphQLSchema, text: str, tokens: int) -> tuple[GraphQLError, ...]:
+    return tuple(validate(schema, _parsed(text, tokens), RULES, max_errors=MAX_ERRORS))

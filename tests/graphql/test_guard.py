@@ -1,0 +1,102 @@
+"""Limits of operations: hostile documents are refused at once, good ones pass."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from graphql import get_introspection_query, parse
+
+from app.graphql.guard import Guard, Limits, TooComplex
+from app.graphql.schema import schema
+
+SCHEMA = schema._schema
+
+
+def judged(text: str, limits: Limits | None = None, **variables: object) -> int:
+    document = parse(text)
+    guard = Guard(SCHEMA, document, variables)
+    (operation,) = [one for one in document.definitions if one.kind == "operation_definition"]
+    return guard.check(operation, limits or Limits())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "cost"),
+    [
+        ("{ viewer { name } }", 1),
+        ("{ binaries(first: 7) { nodes { id } } }", 8),
+        ("{ binaries { nodes { id } } }", 51),
+        ("{ binaries(last: 3) { nodes { artifactVersion { version } } } }", 7),
+        ("query($n: Int) { binaries(first: $n) { nodes { id } } }", 5),
+        ("{ a: viewer { ...F } b: viewer { ...F } } fragment F on ApiKey { device { id } }", 4),
+    ],
+)
+def test_costs_are_those_of_the_formula(text: str, cost: int) -> None:
+    assert judged(text, n=4) == cost
+
+
+def test_elements_of_lists_in_arguments_cost() -> None:
+    mutation = (
+        "mutation($i: CreateBinaryPartsInput!) { createBinaryParts(input: $i) { parts { id } } }"
+    )
+    parts = [{"index": index} for index in range(1_000)]
+    assert judged(mutation, i={"parts": parts}) == 1_002
+
+
+BOMB = "{ viewer { ...F0 } }" + "".join(
+    f" fragment F{i} on ApiKey {{ ...F{i + 1} ...F{i + 1} }}" for i in range(60)
+)
+NESTED = "viewer { device { " + "product { cohorts { nodes { " * 8 + "id" + " } } }" * 8 + " } }"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (BOMB + " fragment F60 on ApiKey { a: name b: name }", "aliases"),
+        ("{" + " ".join(f"a{i}: viewer {{ id }}" for i in range(31)) + "}", "aliases"),
+        ("{ viewer { id } ".ljust(10) + "viewer { id } " * 20 + "}", "root fields"),
+        ("{ viewer { " + "name @skip(if: false) " * 51 + "} }", "directives"),
+        ("{" + NESTED + "}", "depth"),
+        (
+            "{ binaries(first: 100) { nodes { releases(first: 100) { nodes { events(first: 100)"
+            " { nodes { id } } } } } } }",
+            "cost",
+        ),
+        (
+            "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A"
+            " viewer { device { ...C } } } fragment C on Device { "
+            + " ".join(f"a{i}: identifier" for i in range(40))
+            + " }",
+            "aliases",
+        ),
+        (
+            "mutation {"
+            + " ".join('createArtifact(input: {name: "a"}) { errors { code } }' for _ in range(11))
+            + "}",
+            "mutations",
+        ),
+    ],
+    ids=["bomb", "aliases", "roots", "directives", "depth", "cost", "cycle", "mutations"],
+)
+def test_hostile_documents_are_refused_at_once(text: str, what: str) -> None:
+    start = time.process_time()
+    with pytest.raises(TooComplex) as refused:
+        judged(text)
+    assert time.process_time() - start < 0.05
+    assert refused.value.extensions is not None
+    assert refused.value.extensions["code"] == "QUERY_TOO_COMPLEX"
+    assert refused.value.extensions["limit"] == what
+
+
+def test_the_standard_introspection_passes() -> None:
+    assert judged(get_introspection_query(descriptions=True, input_value_deprecation=True)) < 25_000
+
+
+def test_the_question_of_the_readme_passes() -> None:
+    assert (
+        judged(
+            "{ binary(id: 1) { impact { releases(first: 100) { nodes { release { cohort { product"
+            " { name } } bundle { artifactVersions(first: 20) { nodes { version } } } } } } } } }"
+        )
+        < 25_000
+    )
