@@ -12,6 +12,7 @@ import re
 import sqlite3
 import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -28,6 +29,7 @@ from tortoise.migrations.executor import MigrationExecutor
 from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
+from app.notices import Notice, board
 from app.rules.errors import DatabaseUnavailable, StorageFull
 from app.sqlite import EmbeddedClient
 
@@ -51,8 +53,13 @@ PRAGMAS = {
 """What every connection to SQLite has. With NORMAL a power cut loses acknowledged commits."""
 
 _MIGRATION_LOCK = 0x62696E64
-_ATTEMPTS = 3
+_ATTEMPTS = 10
+_UNIQUE_ATTEMPTS = 3
+_PAUSE_SECONDS = 0.01
+_CHANNEL = "bindery"
+_RELISTEN_SECONDS = 1.0
 _pending: set[asyncio.Task[Any]] = set()
+_held: ContextVar[list[Notice] | None] = ContextVar("held", default=None)
 
 
 class Retry(Exception):
@@ -156,10 +163,18 @@ async def opened(url: str, *, pool: int = 10) -> AsyncIterator[None]:
         with translated():
             await writer().execute_query("SELECT 1")
             await assert_pragmas()
+        listening = None
+        if not is_embedded(url):
+            listening = asyncio.create_task(
+                _listen(configuration(url)["connections"]["default"]["credentials"])
+            )
         try:
             yield
         finally:
             await drain()
+            if listening is not None:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
 
 
 async def assert_pragmas() -> None:
@@ -236,14 +251,54 @@ async def unit_of_work(body: Callable[[Connection], Awaitable[T]]) -> T:
 
 async def _attempts(body: Callable[[Connection], Awaitable[T]]) -> T:
     for attempt in range(1, _ATTEMPTS + 1):
+        _held.set([])
         try:
             with translated():
                 async with in_transaction("default") as connection:
-                    return await body(connection)
-        except (Retry, IntegrityError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError):
-            if attempt == _ATTEMPTS:
+                    result = await body(connection)
+            for notice in _held.get() or ():
+                board.publish(notice)
+            return result
+        except IntegrityError:
+            if attempt >= _UNIQUE_ATTEMPTS:
                 raise
-    raise AssertionError("unreachable")
+        except (Retry, asyncpg.SerializationError, asyncpg.DeadlockDetectedError):
+            # Others go first meanwhile, so that their number comes to an end.
+            await asyncio.sleep(_PAUSE_SECONDS * attempt)
+    raise DatabaseUnavailable(
+        "Too much happens to the same things at once; try again in a few seconds."
+    )
+
+
+async def announce(notice: Notice, *, using: Connection) -> None:
+    """Tells whoever waits that something changed, once the transaction is committed."""
+    held = _held.get()
+    if dialect(using) == "postgres":
+        await execute("SELECT pg_notify($1, $2)", [_CHANNEL, notice.write()], using=using)
+    elif held is None:
+        board.publish(notice)
+    else:
+        held.append(notice)
+
+
+async def _listen(credentials: Mapping[str, Any]) -> None:
+    """Hands on what any process announces on PostgreSQL, for ever; reconnects when it has to."""
+    names = ("host", "port", "user", "password", "database")
+    while True:
+        lost = asyncio.Event()
+        try:
+            connection = await asyncpg.connect(**{name: credentials[name] for name in names})
+            try:
+                connection.add_termination_listener(lambda _: lost.set())  # noqa: B023
+                await connection.add_listener(
+                    _CHANNEL, lambda *heard: board.publish(Notice.read(heard[-1]))
+                )
+                board.publish(None)
+                await lost.wait()
+            finally:
+                connection.terminate()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await asyncio.sleep(_RELISTEN_SECONDS)
 
 
 @contextlib.contextmanager

@@ -10,10 +10,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route, WebSocketRoute
 
 from app import database
 from app.actions import content, verification
+from app.graphql.stream import Socket
 from app.graphql.view import GraphQLView
 from app.http.routes import routes
 from app.rules.errors import StorageDegraded
@@ -39,10 +42,30 @@ def create_app(settings: Settings) -> Starlette:
         async with running(server):
             yield
 
-    endpoint = Route("/graphql", GraphQLView(server))
-    app = Starlette(routes=[endpoint, *routes(server)], lifespan=lifespan)
+    endpoints = [
+        Route("/graphql", GraphQLView(server)),
+        WebSocketRoute("/graphql", Socket(server).endpoint),
+    ]
+    app = Starlette(
+        routes=[*endpoints, *routes(server)], middleware=cross_origin(settings), lifespan=lifespan
+    )
     app.state.server = server
     return app
+
+
+def cross_origin(settings: Settings) -> list[Middleware]:
+    """What lets web pages of the allowed origins call the server; nothing where there are none."""
+    if not settings.origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=["GET", "HEAD", "POST", "PUT"],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match", "If-Range", "Range"],
+            expose_headers=["ETag", "Repr-Digest", "Retry-After"],
+        )
+    ]
 
 
 @contextlib.asynccontextmanager

@@ -39,6 +39,15 @@ class Settings:
     storage_reserve: int = _setting(64 << 20, "Bytes of the disk that uploads must leave free.")
     erase_wait_seconds: float = _setting(10.0, "Seconds that a destroy waits for the erasing.")
 
+    allowed_origins: str = _setting(
+        "", "Origins of web pages that may call the server, separated by commas; empty: none."
+    )
+
+    @property
+    def origins(self) -> list[str]:
+        """The allowed origins, one by one."""
+        return [one.strip() for one in self.allowed_origins.split(",") if one.strip()]
+
     @property
     def database_url(self) -> str:
         """The database's URL, with the embedded default filled in."""

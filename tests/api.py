@@ -179,7 +179,7 @@ class Api:
     async def wait(self, binary_id: str, state: str, seconds: float = 10) -> None:
         """Waits until a binary is in a state."""
         async with asyncio.timeout(seconds):
-            while await self.state(binary_id) != state:
+            while await self.state(binary_id) != state:  # noqa: ASYNC110 - as a client would.
                 await asyncio.sleep(0.02)
 
     async def key_id(self) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from app import database
 from app.actions.unit import Actor, Unit, action
 from app.models import ApiKey, Device, Organization
 from app.rules import text
 from app.rules.access import Role, hash_secret, new_secret
 from app.rules.errors import BadUserInput, KeyExpired, KeyRevoked, Unauthenticated
+
+RECENT = timedelta(minutes=1)
+"""How exact `lastUsed` is: it is written at most this often."""
 
 
 @action(Role.ADMIN)
@@ -61,13 +65,13 @@ async def revoke_api_key(unit: Unit, api_key_id: UUID) -> ApiKey:
 
 async def authenticate(secret: str, *, at: datetime, request_id: str) -> Actor:
     """The actor whose secret this is. Raises Unauthenticated, KeyRevoked, KeyExpired."""
-    key = await ApiKey.get_or_none(secret_hash=hash_secret(secret))
-    if key is None:
-        raise Unauthenticated("There is no such API key.")
-    if key.revoked_at is not None:
-        raise KeyRevoked("The API key was revoked.")
-    if key.expires_at is not None and key.expires_at <= at:
-        raise KeyExpired("The API key has expired.")
+    with database.translated():
+        found = await ApiKey.get_or_none(
+            secret_hash=hash_secret(secret), using_db=database.reader()
+        )
+    key = _good(found, at=at)
+    if key.last_used_at is None or key.last_used_at < at - RECENT:
+        await _note_use(key.id, at)
     return Actor(
         organization_id=key.organization_id,
         role=key.role,
@@ -75,6 +79,32 @@ async def authenticate(secret: str, *, at: datetime, request_id: str) -> Actor:
         device_id=key.device_id,
         request_id=request_id,
     )
+
+
+async def still_good(actor: Actor, *, at: datetime) -> None:
+    """Makes sure that an actor's key is good still. Raises as `authenticate` does."""
+    with database.translated():
+        found = await ApiKey.get_or_none(
+            organization_id=actor.organization_id, id=actor.key_id, using_db=database.reader()
+        )
+    _good(found, at=at)
+
+
+def _good(key: ApiKey | None, *, at: datetime) -> ApiKey:
+    if key is None:
+        raise Unauthenticated("There is no such API key.")
+    if key.revoked_at is not None:
+        raise KeyRevoked("The API key was revoked.")
+    if key.expires_at is not None and key.expires_at <= at:
+        raise KeyExpired("The API key has expired.")
+    return key
+
+
+async def _note_use(key_id: UUID, at: datetime) -> None:
+    async def body(connection: database.Connection) -> None:
+        await ApiKey.filter(id=key_id).using_db(connection).update(last_used_at=at)
+
+    await database.unit_of_work(body)
 
 
 async def ensure_organization(name: str) -> Organization:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +12,7 @@ from app.actions.unit import Unit, action, prn
 from app.models import ArtifactVersion, Binary, BinaryPart, BinarySignature
 from app.rules import digest, part, target, text
 from app.rules.access import Role
-from app.rules.binary import DELETABLE, Move, State, VerificationStatus, available
-from app.rules.errors import Conflict
+from app.rules.binary import DELETABLE, Move, State, VerificationStatus
 
 
 @action(Role.WRITE)
@@ -39,7 +37,7 @@ async def create_binary(
         "hash": digest.sha256_hex(hash, path=("input", "hash")),
         "size": digest.size(size, path=("input", "size")),
         "description": text.description(description, field="description"),
-        "custom_metadata": text.custom_metadata(custom_metadata or {}),
+        "custom_metadata": text.custom_metadata({} if custom_metadata is None else custom_metadata),
     }
     checked = check_parts(parts)
     version = await unit.find(
@@ -102,23 +100,12 @@ async def update_binary(
         raise moves.refusal(binary, "A binary can't be changed")
     if content_changes and binary.state is not State.UPLOADABLE:
         raise moves.refusal(binary, "Hash and size can't be changed")
-    _expect(binary, expected_revision)
+    moves.expect(binary, expected_revision)
     if content_changes:
         await moves.drop_parts(unit, binary_id)
         values["bytes_uploaded"] = 0
     await unit.change("binary.update", binary, **values, revision=binary.revision + bool(values))
     return binary
-
-
-def _expect(binary: Binary, revision: int | None) -> None:
-    if revision is not None and revision != binary.revision:
-        raise Conflict(
-            f"The binary is at revision {binary.revision}, not {revision}. Read it again.",
-            state=binary.state,
-            revision=binary.revision,
-            available_transitions=available(binary.state),
-            path=("input", "expectedRevision"),
-        )
 
 
 @action(Role.WRITE)
@@ -189,7 +176,3 @@ async def delete_binary(unit: Unit, binary_id: UUID) -> Binary:
         before={"state": binary.state, "target": binary.target, "hash": binary.hash},
     )
     return binary
-
-
-RECENT = timedelta(minutes=1)
-"""How exact `lastSeen` and `lastUsed` are: they are written at most this often."""

@@ -99,6 +99,18 @@ async def _refuse(unit: Unit, binary_id: UUID, which: Move) -> NoReturn:
     )
 
 
+def expect(binary: Binary, revision: int | None) -> None:
+    """Refuses with Conflict unless a locked binary is at the revision that the caller expects."""
+    if revision is not None and revision != binary.revision:
+        raise Conflict(
+            f"The binary is at revision {binary.revision}, not {revision}. Read it again.",
+            state=binary.state,
+            revision=binary.revision,
+            available_transitions=available(binary.state),
+            path=("input", "expectedRevision"),
+        )
+
+
 def refusal(binary: Binary, what: str) -> InvalidTransition:
     """Why a binary's present state does not allow something, and what is possible from it."""
     possible = available(binary.state)

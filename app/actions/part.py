@@ -224,6 +224,7 @@ async def _store_part(unit: Unit, registration: Registration, blob: str) -> None
     await StorageIntent.filter(blob=blob).delete()
     if stored:
         await _add_bytes(unit, registration.binary_id, part_row.size)
+        await unit.announce(registration.binary_id)
     else:
         # The same bytes were there already; these are one copy too many.
         await StorageGarbage.create(using_db=unit.connection, blob=blob, binary_id=None)

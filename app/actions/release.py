@@ -65,6 +65,8 @@ async def create_release(
     await open_product(unit, cohort.product_id)
     bundle = await unit.find(Bundle, bundle_id, path=("input", "bundleId"))
     await _check_bundle(unit, bundle_id)
+    await _check_known(unit, new.next_release_id, field="nextReleaseId")
+    await _check_known(unit, new.previous_release_id, field="previousReleaseId")
     graph = (await cohort_facts(unit, cohort_id)).graph
     intended = intend(graph, new, id=new_id(), bundle_id=bundle_id, at=unit.at)
     await _check_version(unit, cohort_id, new.version)
@@ -100,6 +102,12 @@ def _phase_columns(phase: rules.Phase) -> dict[str, object]:
         "phase_value": None if phase.value is None else str(phase.value),
         "phase_tags": sorted(phase.tags),
     }
+
+
+async def _check_known(unit: Unit, release_id: UUID | None, *, field: str) -> None:
+    """Refuses an unknown neighbour; one of another cohort is the graph's own refusal."""
+    if release_id is not None:
+        await unit.find(Release, release_id, path=("input", field))
 
 
 async def _check_bundle(unit: Unit, bundle_id: UUID) -> None:
@@ -170,6 +178,7 @@ async def update_release(unit: Unit, release_id: UUID, *, change: ReleaseChange)
         facts = replace(facts, scheduled_at=change.scheduled_at)
     rules.check_constraints(facts, at=unit.at)
     if "next_release_id" in change.given:
+        await _check_known(unit, change.next_release_id, field="nextReleaseId")
         edges = rules.move(graph, release_id=release_id, next_id=change.next_release_id)
         for edge in edges:
             values["next_release_id"] = edge.next_id

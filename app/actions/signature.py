@@ -111,6 +111,8 @@ async def sign_binary(
     )
     if binary.state is State.SIGNABLE:
         binary = await moves.move(unit, binary_id, Move.SIGN, expected_revision=expected_revision)
+    else:
+        moves.expect(binary, expected_revision)
     created = await BinarySignature.create(
         using_db=unit.connection,
         organization_id=unit.organization_id,

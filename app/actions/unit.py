@@ -18,6 +18,7 @@ from app import database
 from app.actions import idempotency
 from app.actions.idempotency import Attempt
 from app.models import Event, Owned
+from app.notices import Notice
 from app.rules.access import Role, require
 from app.rules.errors import AlreadyExists, NotFound
 from app.rules.facts import told
@@ -92,7 +93,7 @@ class Unit:
         after: Mapping[str, Any] | None = None,
     ) -> None:
         """Writes the Event of this change: the facts concerned, before and after it."""
-        await Event.create(
+        event = await Event.create(
             using_db=self.connection,
             organization_id=self.organization_id,
             time=self.at,
@@ -104,6 +105,12 @@ class Unit:
             after=told(after or {}, organization_id=self.organization_id),
             request_id=self.actor.request_id,
         )
+        await self.announce(subject.id, event_id=event.id)
+
+    async def announce(self, subject_id: UUID, *, event_id: UUID | None = None) -> None:
+        """Tells whoever waits for news of a thing, once this unit is committed."""
+        notice = Notice(self.organization_id, subject_id, event_id)
+        await database.announce(notice, using=self.connection)
 
     async def change(self, kind: str, subject: Owned, **values: Any) -> None:
         """Sets fields of a row and records those that really changed; none: no Event."""

@@ -151,6 +151,8 @@ async def _renew(unit: Unit, claimed: Claimed, bytes_hashed: int, lease_seconds:
         [*_names(claimed), bytes_hashed, float(lease_seconds)],
         using=unit.connection,
     )
+    if renewed:
+        await unit.announce(claimed.binary_id)
     return renewed == 1
 
 

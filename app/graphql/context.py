@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,7 @@ class Context:
     server: Server
     at: datetime
     attempt: Attempt | None = None
+    subscribes_only: bool = False
 
     @property
     def actor(self) -> Actor:
@@ -46,6 +47,7 @@ class Context:
     def renew(self) -> None:
         """Forgets what was read: a mutation has changed it, or is about to."""
         self.__dict__.pop("loaders", None)
+        self.at = datetime.now(UTC)
 
     def require_reader(self) -> None:
         """Refuses a device's key. Raises Forbidden."""

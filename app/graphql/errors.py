@@ -9,11 +9,10 @@ from typing import Any, ClassVar
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.types.execution import ExecutionContext
 
 from app import models
 from app.graphql import answers
-from app.graphql.context import Info
+from app.graphql.context import Context, Info
 from app.graphql.fields import derived, edge, plain
 from app.graphql.rollout import Impact
 from app.graphql.scalars import BigInt
@@ -231,9 +230,8 @@ class InputError(UserError):
 ERRORS: tuple[type[Any], ...] = (*_TYPED, InputError)
 
 
-def told(error: GraphQLError, execution: ExecutionContext | None) -> GraphQLError:
+def told(error: GraphQLError, context: Context | None) -> GraphQLError:
     """A top-level error as it leaves the server: a code, a request id, and no secrets."""
-    context = execution.context if execution is not None else None
     request_id = context.actor.request_id if context is not None else ""
     cause = error.original_error
     if isinstance(cause, errors.BinderyError):

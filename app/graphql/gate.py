@@ -11,6 +11,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     parse,
     specified_rules,
     validate,
@@ -73,6 +74,11 @@ class Gate(SchemaExtension):
         schema = execution.schema._schema
         document = _parsed(text, self.limits.tokens)
         operation = Prepared(document, ()).operation(execution._provided_operation_name)
+        if execution.context.subscribes_only and operation.operation != OperationType.SUBSCRIPTION:
+            raise GraphQLError(
+                "A WebSocket takes subscriptions only; send queries and mutations by POST.",
+                extensions={"code": "BAD_REQUEST"},
+            )
         guard = Guard(schema, document, execution.variables or {})
         cost = guard.check(operation, self.limits)
         execution.extensions_results["cost"] = {"requested": cost, "limit": self.limits.cost}

@@ -60,7 +60,7 @@ class Listing:
     async def of(self, context: Context, ids: tuple[UUID, ...], **page: Any) -> Opened:
         """One page of the rows with these ids. Raises BadUserInput."""
         spec, name = self.spec(context, None, **page)
-        spec = replace(spec, conditions=(Condition("t.id {ids}", ids),))
+        spec = replace(spec, conditions=(*spec.conditions, Condition("t.id {ids}", ids)))
         return Opened(context, name, spec, None, await context.loaders.page(spec).load(None))
 
     async def where(
@@ -68,7 +68,7 @@ class Listing:
     ) -> Opened:
         """One page of the rows that meet the conditions, for a parent. Raises BadUserInput."""
         spec, name = self.spec(context, "t.subject_id", **page)
-        spec = replace(spec, conditions=conditions)
+        spec = replace(spec, conditions=(*spec.conditions, *conditions))
         return Opened(context, name, spec, parent, await context.loaders.page(spec).load(parent))
 
     def spec(

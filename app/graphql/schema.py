@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import strawberry
 from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema import StreamResult
 from strawberry.tools import create_type
-from strawberry.types.execution import ExecutionContext
+from strawberry.types.execution import ExecutionContext, PreExecutionError
 
 from app.graphql import access, artifact, binary, device, product, release, signature
 from app.graphql.errors import ERRORS, told
 from app.graphql.gate import Gate
 from app.graphql.queries import Query
 from app.graphql.scalars import SCALARS
+from app.graphql.subscriptions import Subscription
 from app.graphql.types import NODES
 
 
@@ -25,7 +29,25 @@ class Schema(strawberry.Schema):
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         """Replaces each error, in place, by what may leave the server."""
-        errors[:] = [told(error, execution_context) for error in errors]
+        context = execution_context.context if execution_context else None
+        errors[:] = [told(error, context) for error in errors]
+
+    async def stream(  # type: ignore[override]
+        self, query: str | None, **options: Any
+    ) -> StreamResult:
+        """An operation's results, one by one; what stops it before the first is one of them."""
+        results = await super().stream(query, **options)
+
+        async def safe() -> AsyncGenerator[Any, None]:
+            async with aclosing(results):
+                try:
+                    async for result in results:
+                        yield result
+                except GraphQLError as error:
+                    refused = told(error, options.get("context_value"))
+                    yield PreExecutionError(data=None, errors=[refused])
+
+        return safe()
 
 
 Mutation: Any = create_type(
@@ -43,6 +65,7 @@ def _built(*, in_order: bool) -> Schema:
     return Schema(
         query=Query,
         mutation=Mutation,
+        subscription=Subscription,
         types=[*NODES, *ERRORS],
         extensions=[Gate],
         config=StrawberryConfig(scalar_map=SCALARS, sort_schema=in_order),

@@ -13,6 +13,9 @@ from typing import Any, Final
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
+from app.rules.access import looks_like_secret
+from app.rules.errors import Unauthenticated
+
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 JSON: Final = "application/json"
 MAX_BODY: Final = 1 << 20
@@ -69,6 +72,15 @@ def _quality(parameters: list[str]) -> float:
             except ValueError:
                 return 0.0
     return 1.0
+
+
+def bearer(authorization: str) -> str:
+    """The API key in an Authorization header. Raises Unauthenticated."""
+    scheme, _, secret = authorization.partition(" ")
+    secret = secret.strip()
+    if scheme.lower() != "bearer" or not looks_like_secret(secret):
+        raise Unauthenticated("Send an API key as `Authorization: Bearer bky_…`.")
+    return secret
 
 
 async def read_operation(request: Request) -> Operation:

@@ -18,16 +18,17 @@ from app.actions.access import authenticate
 from app.actions.unit import Actor
 from app.graphql.context import Context
 from app.graphql.schema import schema
+from app.graphql.stream import EVENT_STREAM, events
 from app.graphql.transport import (
     GRAPHQL_RESPONSE,
     JSON,
     Operation,
     Refused,
+    bearer,
     negotiate,
     read_operation,
 )
-from app.rules.access import looks_like_secret
-from app.rules.errors import BinderyError, Unauthenticated
+from app.rules.errors import BinderyError
 from app.server import Server
 
 ALWAYS = frozenset({401, 413, 415, 429, 503})
@@ -61,20 +62,20 @@ class GraphQLView:
             raise Refused(
                 405, "METHOD_NOT_ALLOWED", "Use POST, or GET.", headers={"Allow": "GET, POST"}
             )
-        if media_type is None:
+        streams = request.method == "POST" and EVENT_STREAM in request.headers.get("accept", "")
+        if media_type is None and not streams:
             raise Refused(406, "NOT_ACCEPTABLE", f"Accept {GRAPHQL_RESPONSE} or {JSON}.")
         now = datetime.now(UTC)
         actor = await self._actor(request, request_id, now)
         operation = await read_operation(request)
         context = Context(sender=actor, server=self._server, at=now)
+        if media_type is None:
+            return await events(operation, context)
         result = await _execute(operation, context, reading=request.method == "GET")
         return _answer(result, media_type)
 
     async def _actor(self, request: Request, request_id: str, now: datetime) -> Actor:
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        secret = secret.strip()
-        if scheme.lower() != "bearer" or not looks_like_secret(secret):
-            raise Unauthenticated("Send an API key as `Authorization: Bearer bky_…`.")
+        secret = bearer(request.headers.get("authorization", ""))
         return await authenticate(secret, at=now, request_id=request_id)
 
 

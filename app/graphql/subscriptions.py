@@ -1,0 +1,104 @@
+"""The subscriptions of the schema.
+
+A notice only says that something changed, so each answer is the present state, and an answer that
+came late is not a wrong one. A key that is revoked or expires ends its subscriptions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import strawberry
+
+from app import models
+from app.actions.access import still_good
+from app.graphql import lists
+from app.graphql.context import Info
+from app.graphql.lists import EventFilter
+from app.graphql.types import Binary, Event
+from app.notices import Notice, board
+from app.rules.prn import Kind
+
+KEY_CHECK_SECONDS = 5.0
+"""A subscription outlives its key by at most this long."""
+
+
+@strawberry.type(description="Everything that can be followed.")
+class Subscription:
+    """The root of subscriptions."""
+
+    @strawberry.subscription(  # type: ignore[untyped-decorator]
+        description="A binary, now and whenever its state, bytes uploaded or bytes hashed change."
+    )
+    async def binary_changed(
+        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Its id.")]
+    ) -> AsyncGenerator[Binary, None]:
+        info.context.require_reader()
+        binary_id = info.context.uuid(id, Kind.BINARY, "id")
+        seen: Any = None
+        async for notice in _notices(info):
+            if notice is not None and notice.subject_id != binary_id:
+                continue
+            found = await info.context.find(models.Binary, id, "id")
+            facts = (
+                found.revision,
+                found.bytes_uploaded,
+                found.bytes_hashed,
+                found.verification_status,
+                found.content_erased_at,
+            )
+            if facts != seen:
+                seen = facts
+                yield found
+
+    @strawberry.subscription(  # type: ignore[untyped-decorator]
+        description="Each event of the audit record, as it is recorded."
+    )
+    async def event_recorded(
+        self,
+        info: Info,
+        filter: Annotated[
+            EventFilter | None, strawberry.argument(description="Which ones.")
+        ] = None,
+    ) -> AsyncGenerator[Event, None]:
+        info.context.require_reader()
+        async for notice in _notices(info):
+            if notice is not None and notice.event_id is not None:
+                for found in await _events(info, filter, notice.event_id):
+                    yield found
+
+
+async def _notices(info: Info) -> AsyncIterator[Notice | None]:
+    """None first, and then each notice of the organization; None again when some may be lost.
+
+    Raises KeyRevoked or KeyExpired once the key is no longer good.
+    """
+    owner = info.context.organization_id
+    with board.subscribed() as queue:
+        yield None
+        checked = asyncio.get_running_loop().time()
+        while True:
+            notice: Notice | None = None
+            heard = True
+            try:
+                async with asyncio.timeout(KEY_CHECK_SECONDS):
+                    notice = await queue.get()
+            except TimeoutError:
+                heard = False
+            now = asyncio.get_running_loop().time()
+            if now - checked >= KEY_CHECK_SECONDS or not heard:
+                await still_good(info.context.actor, at=datetime.now(UTC))
+                checked = now
+            if heard and (notice is None or notice.organization_id == owner):
+                info.context.renew()
+                yield notice
+
+
+async def _events(info: Info, filter: EventFilter | None, event_id: UUID) -> list[Any]:
+    """The event of an id, if the filter takes it."""
+    opened = await lists.EVENTS.of(info.context, (event_id,), filter=filter)
+    return opened.nodes
