@@ -25,6 +25,7 @@ from tortoise.exceptions import BaseORMException
 from app import database, demo, lock
 from app.actions import access
 from app.actions.unit import Actor
+from app.http.protocol import DeadlineProtocol
 from app.main import create_app, running
 from app.rules.access import Role
 from app.rules.errors import BinderyError, DatabaseUnavailable
@@ -147,7 +148,7 @@ class Listening(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=DeadlineProtocol,
                 lifespan="off",
                 access_log=False,
                 log_level="warning",

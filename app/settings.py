@@ -39,6 +39,15 @@ class Settings:
     storage_reserve: int = _setting(64 << 20, "Bytes of the disk that uploads must leave free.")
     erase_wait_seconds: float = _setting(10.0, "Seconds that a destroy waits for the erasing.")
 
+    query_seconds: float = _setting(10.0, "Seconds after which a query is ended.")
+    rate_requests: int = _setting(6_000, "Requests that an API key may send within a minute.")
+    rate_cost: int = _setting(2_000_000, "Cost that an API key may ask for within a minute.")
+    trusted_documents: Path | None = _setting(
+        None, "A folder of `.graphql` files that clients may name by `documentId`."
+    )
+    only_trusted_documents: bool = _setting(
+        False, "Whether no other document is taken than the trusted ones."
+    )
     allowed_origins: str = _setting(
         "", "Origins of web pages that may call the server, separated by commas; empty: none."
     )
@@ -61,7 +70,8 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
     for item in fields(Settings):
         name = f"BINDERY_{item.name.upper()}"
         if name in environment:
-            values[item.name] = _convert(name, environment[name], type(item.default))
+            kind = Path if item.default is None else type(item.default)
+            values[item.name] = _convert(name, environment[name], kind)
     values.update({key: value for key, value in overrides.items() if value is not None})
     return Settings(**values)
 

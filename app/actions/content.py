@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from app import database
 from app.actions.part import BOOT
@@ -12,6 +14,8 @@ from app.rules.access import Role
 from app.storage.content import ContentStore
 
 _BATCH = 500
+_erasing: WeakKeyDictionary[ContentStore, asyncio.Lock] = WeakKeyDictionary()
+"""One at a time erases in a store, so that a mutation and the worker don't do the work twice."""
 
 
 async def recover() -> None:
@@ -37,6 +41,13 @@ async def erase_garbage(store: ContentStore, *, binary_id: UUID | None = None) -
     A binary that is destroyed and has no blob left gets its `contentErasedAt`, with an Event.
     Raises StorageDegraded; what was not erased stays garbage and is tried again.
     """
+    async with _erasing.setdefault(store, asyncio.Lock()):
+        erased = await _erase_all(store, binary_id)
+    await _note_erased(binary_id)
+    return erased
+
+
+async def _erase_all(store: ContentStore, binary_id: UUID | None) -> int:
     erased = 0
     while True:
         chosen = (
@@ -46,12 +57,10 @@ async def erase_garbage(store: ContentStore, *, binary_id: UUID | None = None) -
         )
         rows = await chosen.order_by("created_at").limit(_BATCH)
         if not rows:
-            break
+            return erased
         await store.erase([row.blob for row in rows])
         await StorageGarbage.filter(blob__in=[row.blob for row in rows]).delete()
         erased += len(rows)
-    await _note_erased(binary_id)
-    return erased
 
 
 async def _note_erased(binary_id: UUID | None) -> None:

@@ -13,6 +13,7 @@ import strawberry
 from app.actions.idempotency import Attempt
 from app.actions.unit import Actor, not_found
 from app.graphql.loaders import Loaders
+from app.graphql.rate import Spent
 from app.rules.access import Role, require
 from app.rules.errors import NotFound
 from app.rules.prn import Kind, parse_prn
@@ -28,6 +29,7 @@ class Context:
     at: datetime
     attempt: Attempt | None = None
     subscribes_only: bool = False
+    spent: Spent | None = None
 
     @property
     def actor(self) -> Actor:

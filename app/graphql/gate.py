@@ -81,6 +81,8 @@ class Gate(SchemaExtension):
             )
         guard = Guard(schema, document, execution.variables or {})
         cost = guard.check(operation, self.limits)
+        if execution.context.spent is not None:
+            execution.context.spent.cost += cost
         execution.extensions_results["cost"] = {"requested": cost, "limit": self.limits.cost}
         execution.graphql_document = document
         yield

@@ -101,7 +101,8 @@ def mutation(
         run.__annotations__ = {
             "info": Info,
             "input": Annotated[act.__annotations__["input"], described],
-            "return": payload,
+            # Null where the server failed: what the request's other mutations did is told then.
+            "return": payload | None,
         }
         field: StrawberryField = strawberry.mutation(resolver=run, description=description)
         return field

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Annotated, Any
 
 import strawberry
@@ -13,9 +15,10 @@ from app.graphql import answers, fleet, lists
 from app.graphql.connections import Connection, argument
 from app.graphql.context import Info
 from app.graphql.device import ReportedStateInput
-from app.graphql.fields import derived, edge, to_many
+from app.graphql.fields import derived, edge, plain, to_many
 from app.graphql.release import SimulateReleaseInput
 from app.graphql.rollout import BinaryResolution, Coverage, DeviceUpdate, Impact, Simulation
+from app.graphql.scalars import BigInt
 from app.graphql.types import (
     ApiKey,
     Artifact,
@@ -44,6 +47,17 @@ MAX_NODES = 100
 MAX_IMPACT_IDS = 1_000
 
 
+@strawberry.type(description="What an API key may ask of this process within a minute.")
+class RateLimit:
+    """How much of the minute's allowance is used."""
+
+    requests: int = plain("Requests of this minute, this one included.")
+    cost: BigInt = plain("Cost of this minute's operations, this one included.")
+    max_requests: int = plain("Requests that it may send.")
+    max_cost: BigInt = plain("Cost that it may ask for.")
+    resets_in: int = plain("Seconds until the minute is over.")
+
+
 def one(model: Any, what: str) -> Any:
     """A query of one row by its id; null and NOT_FOUND where there is none."""
 
@@ -62,32 +76,36 @@ def every(listing: Any, what: str) -> Any:
 
 @strawberry.type(description="Everything that can be asked.")
 class Query:
-    """The root of queries."""
+    """The root of queries.
+
+    A field that fails is null, and the others are answered all the same (api, section 1). The three
+    that the contract writes with `!` are not.
+    """
 
     api_key: ApiKey | None = one(models.ApiKey, "API key")
-    api_keys: Connection[ApiKey] = every(lists.API_KEYS, "API keys")
+    api_keys: Connection[ApiKey] | None = every(lists.API_KEYS, "API keys")
     artifact: Artifact | None = one(models.Artifact, "artifact")
-    artifacts: Connection[Artifact] = every(lists.ARTIFACTS, "artifacts")
+    artifacts: Connection[Artifact] | None = every(lists.ARTIFACTS, "artifacts")
     artifact_version: ArtifactVersion | None = one(models.ArtifactVersion, "artifact version")
-    artifact_versions: Connection[ArtifactVersion] = every(
+    artifact_versions: Connection[ArtifactVersion] | None = every(
         lists.ARTIFACT_VERSIONS, "artifact versions"
     )
     binary: Binary | None = one(models.Binary, "binary")
-    binaries: Connection[Binary] = every(lists.BINARIES, "binaries")
+    binaries: Connection[Binary] | None = every(lists.BINARIES, "binaries")
     bundle: Bundle | None = one(models.Bundle, "bundle")
-    bundles: Connection[Bundle] = every(lists.BUNDLES, "bundles")
+    bundles: Connection[Bundle] | None = every(lists.BUNDLES, "bundles")
     cohort: Cohort | None = one(models.Cohort, "cohort")
-    cohorts: Connection[Cohort] = every(lists.COHORTS, "cohorts")
+    cohorts: Connection[Cohort] | None = every(lists.COHORTS, "cohorts")
     device: Device | None = one(models.Device, "device")
-    devices: Connection[Device] = every(lists.DEVICES, "devices")
+    devices: Connection[Device] | None = every(lists.DEVICES, "devices")
     event: Event | None = one(models.Event, "event")
-    events: Connection[Event] = every(lists.EVENTS, "audit record, newest first,")
+    events: Connection[Event] | None = every(lists.EVENTS, "audit record, newest first,")
     product: Product | None = one(models.Product, "product")
-    products: Connection[Product] = every(lists.PRODUCTS, "products")
+    products: Connection[Product] | None = every(lists.PRODUCTS, "products")
     release: Release | None = one(models.Release, "release")
-    releases: Connection[Release] = every(lists.RELEASES, "releases")
+    releases: Connection[Release] | None = every(lists.RELEASES, "releases")
     signing_key: SigningKey | None = one(models.SigningKey, "signing key")
-    signing_keys: Connection[SigningKey] = every(lists.SIGNING_KEYS, "signing keys")
+    signing_keys: Connection[SigningKey] | None = every(lists.SIGNING_KEYS, "signing keys")
 
     @edge("Anything, by its id; null where there is none.")
     async def node(
@@ -113,6 +131,17 @@ class Query:
             return None
         found: ApiKey | None = await info.context.loaders.one(models.ApiKey).load(key_id)
         return found
+
+    @edge("What the API key that asks may ask for within a minute, and has asked for.")
+    async def rate_limit(self, info: Info) -> RateLimit:
+        settings, spent = info.context.server.settings, info.context.spent
+        return RateLimit(
+            requests=spent.requests if spent else 0,
+            cost=BigInt(spent.cost if spent else 0),
+            max_requests=settings.rate_requests,
+            max_cost=BigInt(settings.rate_cost),
+            resets_in=max(0, math.ceil(spent.until - time.monotonic())) if spent else 0,
+        )
 
     @edge("The organization of the API key that asks.")
     async def organization(self, info: Info) -> Organization | None:
@@ -195,7 +224,7 @@ class Query:
         cohort_id: Annotated[
             strawberry.ID | None, strawberry.argument(description="Only devices of this cohort.")
         ] = None,
-    ) -> Coverage:
+    ) -> Coverage | None:
         bundle = await info.context.find(models.Bundle, bundle_id, "bundleId")
         if len(product_ids or ()) > MAX_NODES:
             raise BadUserInput(f"`productIds` takes at most {MAX_NODES}.", path=("productIds",))
@@ -216,7 +245,7 @@ class Query:
         self,
         info: Info,
         input: Annotated[SimulateReleaseInput, strawberry.argument(description="The release.")],
-    ) -> Simulation:
+    ) -> Simulation | None:
         cohort = await info.context.find(models.Cohort, input.cohort_id, "input", "cohortId")
         bundle = await info.context.find(models.Bundle, input.bundle_id, "input", "bundleId")
         return await fleet.simulation_of(  # type: ignore[return-value]

@@ -13,6 +13,7 @@ from typing import Any, Final
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
+from app.graphql.documents import Documents
 from app.rules.access import looks_like_secret
 from app.rules.errors import Unauthenticated
 
@@ -83,7 +84,7 @@ def bearer(authorization: str) -> str:
     return secret
 
 
-async def read_operation(request: Request) -> Operation:
+async def read_operation(request: Request, documents: Documents) -> Operation:
     """The operation that a GET or POST asks for. Raises Refused."""
     if request.method == "GET":
         sent: dict[str, Any] = dict(request.query_params)
@@ -95,11 +96,12 @@ async def read_operation(request: Request) -> Operation:
         sent = _parsed(await _body(request), "The body")
         if not isinstance(sent, dict):
             raise Refused(400, "BAD_REQUEST", "The body must be a JSON object.")
-    return _operation(sent)
+    return _operation(sent, documents)
 
 
-def _operation(sent: dict[str, Any]) -> Operation:
+def _operation(sent: dict[str, Any], documents: Documents) -> Operation:
     for name, kind, what in (
+        ("documentId", str, "a string"),
         ("query", str, "a string"),
         ("operationName", str, "a string"),
         ("variables", dict, "a JSON object"),
@@ -107,9 +109,24 @@ def _operation(sent: dict[str, Any]) -> Operation:
     ):
         if sent.get(name) is not None and not isinstance(sent[name], kind):
             raise Refused(400, "BAD_REQUEST", f"`{name}` must be {what}, or null.")
+    if sent.get("documentId") is not None:
+        sent["query"] = _trusted(sent, documents)
+    elif documents.only:
+        raise Refused(
+            403, "DOCUMENT_NOT_TRUSTED", "Only trusted documents are taken; send `documentId`."
+        )
     if not sent.get("query"):
         raise Refused(400, "BAD_REQUEST", "`query` must hold a GraphQL document.")
     return Operation(sent["query"], sent.get("variables"), sent.get("operationName") or None)
+
+
+def _trusted(sent: dict[str, Any], documents: Documents) -> str:
+    if sent.get("query") is not None:
+        raise Refused(400, "BAD_REQUEST", "Send `query` or `documentId`, not both.")
+    found = documents.texts.get(sent["documentId"])
+    if found is None:
+        raise Refused(400, "DOCUMENT_NOT_FOUND", "There is no trusted document of this id.")
+    return found
 
 
 def _check_content_type(headers: Headers) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import time
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -17,6 +20,8 @@ from strawberry.types.graphql import OperationType
 from app.actions.access import authenticate
 from app.actions.unit import Actor
 from app.graphql.context import Context
+from app.graphql.documents import Documents
+from app.graphql.rate import Rates, Spent
 from app.graphql.schema import schema
 from app.graphql.stream import EVENT_STREAM, events
 from app.graphql.transport import (
@@ -34,13 +39,19 @@ from app.server import Server
 ALWAYS = frozenset({401, 413, 415, 429, 503})
 """The statuses that hold under `application/json` too, where all else is 200."""
 MAX_ERRORS = 5
+BODY_SECONDS = 10.0
 
 
 class GraphQLView:
     """An ASGI application that executes operations for whoever has a key."""
 
     def __init__(self, server: Server) -> None:
+        settings = server.settings
         self._server = server
+        self._rates = Rates(requests=settings.rate_requests, cost=settings.rate_cost)
+        self._documents = Documents.load(
+            settings.trusted_documents, only=settings.only_trusted_documents
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -67,12 +78,38 @@ class GraphQLView:
             raise Refused(406, "NOT_ACCEPTABLE", f"Accept {GRAPHQL_RESPONSE} or {JSON}.")
         now = datetime.now(UTC)
         actor = await self._actor(request, request_id, now)
-        operation = await read_operation(request)
-        context = Context(sender=actor, server=self._server, at=now)
+        spent = self._counted(actor)
+        operation = await self._read(request)
+        context = Context(sender=actor, server=self._server, at=now, spent=spent)
         if media_type is None:
             return await events(operation, context)
         result = await _execute(operation, context, reading=request.method == "GET")
         return _answer(result, media_type)
+
+    def _counted(self, actor: Actor) -> Spent | None:
+        """What the actor's key has asked for with this request. Raises Refused."""
+        if actor.key_id is None:
+            return None
+        now = time.monotonic()
+        spent = self._rates.count(actor.key_id, now=now)
+        if self._rates.exceeded(spent):
+            wait = max(1, math.ceil(spent.until - now))
+            raise Refused(
+                429,
+                "RATE_LIMITED",
+                f"The key may send {self._rates.requests} requests of a cost of"
+                f" {self._rates.cost} in all within a minute; wait {wait} seconds.",
+                headers={"Retry-After": str(wait)},
+            )
+        return spent
+
+    async def _read(self, request: Request) -> Operation:
+        """The operation, unless its bytes are too long in coming. Raises Refused."""
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await read_operation(request, self._documents)
+        except TimeoutError as error:
+            raise Refused(408, "REQUEST_TIMEOUT", "The body did not come in time.") from error
 
     async def _actor(self, request: Request, request_id: str, now: datetime) -> Actor:
         secret = bearer(request.headers.get("authorization", ""))

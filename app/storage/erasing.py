@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.storage import syscalls
@@ -48,7 +48,9 @@ def _erase(folder: int, name: str, *, stopped: Callable[[], bool]) -> bool:
         syscalls.cut(descriptor)
     finally:
         syscalls.close(descriptor)
-    syscalls.unlink(folder, name)
+    # Another process may have come first; a missing blob is success.
+    with suppress(FileNotFoundError):
+        syscalls.unlink(folder, name)
     return True
 
 

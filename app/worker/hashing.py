@@ -15,7 +15,7 @@ from app.rules.verification import backoff
 from app.storage.content import ContentStore, Digest, DigestStopped
 from app.worker.pace import Pace, woken
 
-RENEW_EVERY_BYTES: Final = 256 << 20
+RENEW_EVERY_BYTES: Final = 32 << 20
 """Bytes after which the progress is written down, however soon that is."""
 
 _UNREADABLE: Final = "The stored content can't be read; the server's log says why."

@@ -123,7 +123,7 @@ async def test_progress_is_shown_when_the_lease_is_renewed(
 async def test_progress_is_shown_every_so_many_bytes(
     server: Server, store: HeldStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert room.RENEW_EVERY_BYTES == 256 << 20
+    assert room.RENEW_EVERY_BYTES == 32 << 20
     monkeypatch.setattr(room, "RENEW_EVERY_BYTES", PROGRESS)
     binary = await hashing(await version(), [LARGE], store=store)
     await store.hold(binary)

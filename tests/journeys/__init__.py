@@ -1,0 +1,1 @@
+"""Whole lifecycles against a real server, without mocks: `make journey`."""
