@@ -227,15 +227,9 @@ def _alone(settings: Settings) -> Iterator[None]:
 
 
 def _app(settings: Settings) -> Starlette:
-    """The application. Raises Stop where its folder or its secret is not usable."""
+    """The application. Raises Stop or SettingsError where its folder or secret is not usable."""
     with _usable(settings.data):
-        try:
-            return create_app(settings)
-        except ValueError as error:
-            source = "BINDERY_SECRET" if settings.secret else settings.data / "secret.key"
-            raise Stop(
-                f"{source} must be 64 hex digits, such as `openssl rand -hex 32`."
-            ) from error
+        return create_app(settings)
 
 
 @contextlib.contextmanager

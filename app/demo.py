@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+import aiofiles
 from nacl.signing import SigningKey as PrivateKey
 
 from app.actions import (
@@ -105,10 +106,12 @@ def _read(path: Path) -> Told:
     return told
 
 
-def _bytes(folder: Path, told: Told) -> bytes:
+async def _bytes(folder: Path, told: Told) -> bytes:
     """The bytes of a content: those of a file, or as many as wanted that follow from a seed."""
     if "file" in told:
-        return folder.joinpath(told["file"]).read_bytes()
+        async with aiofiles.open(folder / told["file"], "rb") as file:
+            content: bytes = await file.read()
+            return content
     seed: str = told["seed"]
     return hashlib.shake_256(seed.encode()).digest(told["size"])
 
@@ -176,7 +179,7 @@ class _Load:
 
     async def _binary(self, version_id: UUID, told: Told) -> None:
         """Brings a binary from the state that it is in to the one that it is to have."""
-        data = _bytes(self._folder, told["content"])
+        data = await _bytes(self._folder, told["content"])
         row = await self._found(
             Binary, artifact_version_id=version_id, target=told["target"]
         ) or await self._new_binary(version_id, told, data)
@@ -196,7 +199,7 @@ class _Load:
             self._doomed.append(row.id)
 
     async def _new_binary(self, version_id: UUID, told: Told, data: bytes) -> Binary:
-        declared = _bytes(self._folder, told["hash_of"]) if "hash_of" in told else data
+        declared = await _bytes(self._folder, told["hash_of"]) if "hash_of" in told else data
         pieces = [data[at : at + MIN_PART_SIZE] for at in range(0, len(data), MIN_PART_SIZE)]
         return await binary.create_binary(
             self._actor,

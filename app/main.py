@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import secrets
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -19,13 +16,11 @@ from app.actions import content, verification
 from app.graphql.stream import Socket
 from app.graphql.view import GraphQLView
 from app.http.routes import routes
-from app.rules.errors import StorageDegraded
+from app.secret import read_secret
 from app.server import Server
 from app.settings import Settings
 from app.storage.disk import DiskStore
 from app.worker.worker import Worker
-
-SECRET_BYTES = 32
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -72,50 +67,32 @@ def cross_origin(settings: Settings) -> list[Middleware]:
 async def running(server: Server) -> AsyncIterator[None]:
     """A process from its start to its end (design, section 2, rule 10)."""
     settings = server.settings
-    async with database.opened(settings.database_url, pool=settings.database_pool):
+    async with (
+        database.opened(settings.database_url, pool=settings.database_pool),
+        contextlib.AsyncExitStack() as ends,
+    ):
         await database.migrate()
         await server.store.open()
+        ends.push_async_callback(server.store.close)
         if database.is_embedded(settings.database_url):
             # This is the only process, so what another one left undone is nobody's.
             await content.recover()
             await verification.requeue_dead()
-        worker = Worker(server)
-        working = asyncio.create_task(worker.run()) if settings.worker else None
+        if settings.worker:
+            await ends.enter_async_context(_working(Worker(server)))
         server.work.set()
         server.ready.set()
         try:
             yield
         finally:
             server.ready.clear()
-            if working is not None:
-                worker.stop()
-                await working
-            await server.store.close()
 
 
-def read_secret(settings: Settings) -> bytes:
-    """The secret that signs URLs and tokens: the setting, or a file made at the first start.
-
-    Raises StorageDegraded where others may read the file.
-    """
-    if settings.secret:
-        return bytes.fromhex(settings.secret)
-    path = settings.data / "secret.key"
-    with contextlib.suppress(FileExistsError):
-        _write_secret(path)
-    if path.stat().st_mode & 0o077:
-        raise StorageDegraded(f"{path} can be read by others; run `chmod 600 {path}`.")
-    return bytes.fromhex(path.read_text())
-
-
-def _write_secret(path: Path) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(SECRET_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    folder = os.open(path.parent, os.O_RDONLY)
+@contextlib.asynccontextmanager
+async def _working(worker: Worker) -> AsyncIterator[None]:
+    task = asyncio.create_task(worker.run())
     try:
-        os.fsync(folder)
+        yield
     finally:
-        os.close(folder)
+        worker.stop()
+        await task

@@ -73,7 +73,13 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
             kind = Path if item.default is None else type(item.default)
             values[item.name] = _convert(name, environment[name], kind)
     values.update({key: value for key, value in overrides.items() if value is not None})
+    for name, value in values.items():
+        if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
+            raise SettingsError(f"BINDERY_{name.upper()} is {value}; it must not be negative.")
     return Settings(**values)
+
+
+_FORMS = {int: "a whole number", float: "a number", str: "a text", Path: "a path"}
 
 
 def _convert(name: str, text: str, kind: type) -> Any:
@@ -84,4 +90,4 @@ def _convert(name: str, text: str, kind: type) -> Any:
     try:
         return kind(text)
     except ValueError as error:
-        raise SettingsError(f"{name} is {text!r}; it must be a {kind.__name__}.") from error
+        raise SettingsError(f"{name} is {text!r}; it must be {_FORMS[kind]}.") from error

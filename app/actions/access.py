@@ -110,5 +110,9 @@ async def _note_use(key_id: UUID, at: datetime) -> None:
 async def ensure_organization(name: str) -> Organization:
     """The organization of this name, made if it is new. Raises BadUserInput."""
     name = text.name(name, field="name", max_length=128)
-    found = await Organization.get_or_none(name=name)
-    return found or await Organization.create(name=name)
+
+    async def body(connection: database.Connection) -> Organization:
+        found = await Organization.get_or_none(name=name, using_db=connection)
+        return found or await Organization.create(name=name, using_db=connection)
+
+    return await database.unit_of_work(body)

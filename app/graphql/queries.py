@@ -133,7 +133,7 @@ class Query:
         return found
 
     @edge("What the API key that asks may ask for within a minute, and has asked for.")
-    async def rate_limit(self, info: Info) -> RateLimit:
+    async def rate_limit(self, info: Info) -> RateLimit | None:
         settings, spent = info.context.server.settings, info.context.spent
         return RateLimit(
             requests=spent.requests if spent else 0,

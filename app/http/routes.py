@@ -6,13 +6,13 @@ from functools import partial
 
 from starlette.routing import Route
 
-from app.http import content, health, parts
+from app.http import content, explorer, health, parts
 from app.http.door import Door
 from app.server import Server
 
 
 def routes(server: Server) -> list[Route]:
-    """The routes for bytes and for health.
+    """The routes for bytes, for health and for the explorer.
 
     The byte routes take whatever is below their first segment, and every method: a link with a
     character changed is refused as such, before the method is looked at.
@@ -22,4 +22,5 @@ def routes(server: Server) -> list[Route]:
         Route("/content/{rest:path}", Door(partial(content.get, server), methods=content.METHODS)),
         Route("/health/live", Door(health.live, methods=health.METHODS)),
         Route("/health/ready", Door(partial(health.ready, server), methods=health.METHODS)),
+        *explorer.routes(),
     ]

@@ -1,0 +1,100 @@
+"""Clients that edit one cohort's graph, destroy and archive at once: its rules always hold."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+
+from app.models import Release
+from app.rules.binary import Move, State
+from app.rules.release import ReleaseFacts, check_anti_arborescence
+from tests.races.house import CLIENTS, ROUNDS, Answer, House, at_once, check_lost
+from tests.races.test_destruction import (
+    REFUSED,
+    check_accepted,
+    destroys_with_its_impact,
+    releases,
+)
+
+REFUSALS = {
+    "BUNDLE_AFFECTED",
+    "RELEASE_CONSTRAINED",
+    "RELEASE_GRAPH",
+    "VERSION_AFFECTED",
+    "VERSION_NOT_SIGNED",
+    *REFUSED,
+}
+
+
+async def check_graph() -> int:
+    """Checks the one cohort's releases by their rows; gives how many there are."""
+    rows = await Release.all()
+    facts = [
+        ReleaseFacts(id=row.id, next_id=row.next_release_id, bundle_id=row.bundle_id)
+        for row in rows
+    ]
+    assert len(check_anti_arborescence(facts)) == len(rows)
+    return len(rows)
+
+
+def _client(
+    house: House, cohort: str, place: int, bundles: list[str], known: list[str], doomed: str
+) -> Callable[[], Awaitable[Answer]]:
+    """What the client at a place does: the first five of eight create a release."""
+    lasting = bundles[1]
+    match place % 8:
+        case 0 | 1 | 2:
+            return releases(house, cohort, bundles[place % 3])
+        case 3:
+            return releases(house, cohort, lasting, nextReleaseId=random.choice(known))
+        case 4:
+            return releases(house, cohort, lasting, previousReleaseId=random.choice(known))
+        case 5:
+            chosen = random.sample(known, min(2, len(known)))
+            return house.asks_for("archiveReleases", "releases { id }", releaseIds=chosen)
+        case 6:
+            moved, to = random.choice(known), random.choice(known)
+            return house.asks_for(
+                "updateRelease", "release { id }", releaseId=moved, nextReleaseId=to
+            )
+        case _ if place % 16 == 7:
+            return house.asks(Move.DESTROY, doomed)
+        case _:
+            return destroys_with_its_impact(house, doomed)
+
+
+async def test_a_cohort_stays_an_anti_arborescence(house: House) -> None:
+    cohort = await house.api.cohort(await house.api.product())
+    house.version = await house.api.version(artifact="first")
+    await house.binary(State.SIGNED)
+    bundles = [await house.api.bundle(house.version)]
+    await house.api.release(cohort, bundles[0])
+    created = 1
+    for number in range(ROUNDS):
+        # Two binaries in bundles of their own, one of which is destroyed in this round.
+        binaries = []
+        for name in ("stays", "goes"):
+            house.version = await house.api.version(artifact=f"{name}-{number}")
+            binaries.append(await house.binary(State.SIGNED))
+            bundles.append(await house.api.bundle(house.version))
+        bundles, doomed = bundles[-3:], binaries[-1]
+        # The archive mutation and the moves of edges name releases of former rounds.
+        known = [
+            f"prn:1:{row.organization_id}:release:{row.id}"
+            for row in await Release.all().order_by("id")
+        ]
+
+        answers = await at_once(
+            [_client(house, cohort, place, bundles, known, doomed) for place in range(CLIENTS)]
+        )
+        for answer in answers:
+            if not answer.won:
+                check_lost(answer.error, also=REFUSALS)
+        created += sum(answer.won and place % 8 < 5 for place, answer in enumerate(answers))
+        assert await check_graph() == created
+        await check_accepted()
+        latest = await house.api.ask(
+            "query($id: ID!) { cohort(id: $id) { latestRelease { isLatest nextRelease { id } } } }",
+            id=cohort,
+        )
+        assert latest["cohort"]["latestRelease"] == {"isLatest": True, "nextRelease": None}
