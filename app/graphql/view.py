@@ -36,8 +36,6 @@ from app.graphql.transport import (
 from app.rules.errors import BinderyError
 from app.server import Server
 
-ALWAYS = frozenset({401, 413, 415, 429, 503})
-"""The statuses that hold under `application/json` too, where all else is 200."""
 MAX_ERRORS = 5
 BODY_SECONDS = 10.0
 
@@ -152,10 +150,10 @@ def _answer(result: ExecutionResult, media_type: str) -> Response:
 
 
 def _refusal(refused: Refused, request_id: str, media_type: str) -> Response:
-    keeps = media_type == GRAPHQL_RESPONSE or refused.status in (*ALWAYS, 400, 405, 406)
+    """The answer to a request that did not come to be GraphQL: its status holds everywhere."""
     extensions = {"code": refused.code, "requestId": request_id}
     body = {"errors": [{"message": refused.message, "extensions": extensions}]}
-    response = _json(body, refused.status if keeps else 200, media_type)
+    response = _json(body, refused.status, media_type)
     response.headers.update(refused.headers)
     if refused.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
