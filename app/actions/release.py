@@ -190,10 +190,6 @@ def _changed(change: ReleaseChange) -> dict[str, object]:
     values: dict[str, object] = {}
     for field in ("name", "description", "required", "disabled"):
         value = getattr(change, field)
-        if field in change.given and value is None:
-            raise BadUserInput(
-                f"`{field}` can't be null; leave it out to keep it.", path=("input", field)
-            )
         if field in change.given:
             values[field] = value
     if "name" in values:

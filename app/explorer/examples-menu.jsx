@@ -1,4 +1,4 @@
-import { DocsIcon, ToolbarButton, ToolbarMenu, pick, useGraphiQL, useGraphiQLActions } from '@graphiql/react'
+import { ToolbarButton, ToolbarMenu, pick, useGraphiQL, useGraphiQLActions } from '@graphiql/react'
 import { useEffect, useRef } from 'react'
 import { EXAMPLES } from './examples.js'
 import { keyIn } from './key.js'
@@ -14,7 +14,9 @@ export function ExamplesMenu() {
   }
   const button = (
     <ToolbarButton label="Examples">
-      <DocsIcon className="graphiql-toolbar-icon" aria-hidden="true" />
+      <svg className="graphiql-toolbar-icon" viewBox="0 0 16 16" fill="none" aria-hidden="true">
+        <path d="M1 3h2M6 3h9M1 8h2M6 8h9M1 13h2M6 13h9" stroke="currentColor" strokeWidth="1.5" />
+      </svg>
     </ToolbarButton>
   )
   return (

@@ -9,8 +9,8 @@ import { ExamplesMenu } from './examples-menu.jsx'
 import { fetcherFor } from './fetcher.js'
 import { HEADERS, keyIn } from './key.js'
 
-const WELCOME = `# Put your key behind "Bearer" in the headers below, then run this with Ctrl+Enter.
-# More to try: the Examples menu, right of this editor.
+const WELCOME = `# Put your key behind "Bearer", in the headers below.
+# Then press Ctrl+Enter. More: the menu of examples.
 
 ${EXAMPLES[0].text}`
 

@@ -8,7 +8,7 @@ import strawberry
 
 from app.actions import artifact as actions
 from app.graphql.context import Info
-from app.graphql.mutation import MutationInput, given, mutation, optional
+from app.graphql.mutation import MutationInput, given, maybe, mutation
 from app.graphql.types import Artifact, ArtifactVersion
 from app.rules.prn import Kind
 
@@ -33,8 +33,8 @@ class UpdateArtifactInput(MutationInput):
     """What `updateArtifact` takes."""
 
     artifact_id: strawberry.ID = given("Which artifact.")
-    name: strawberry.Maybe[str] = optional("Its new name.")
-    description: strawberry.Maybe[str] = optional("Its new description.")
+    name: strawberry.Maybe[str | None] = maybe("Its new name.")
+    description: strawberry.Maybe[str | None] = maybe("Its new description.")
 
 
 @mutation("Changes an artifact.", artifact=(Artifact, "The artifact."))
@@ -71,7 +71,7 @@ class UpdateArtifactVersionInput(MutationInput):
     """What `updateArtifactVersion` takes."""
 
     artifact_version_id: strawberry.ID = given("Which artifact version.")
-    description: strawberry.Maybe[str] = optional("Its new description.")
+    description: strawberry.Maybe[str | None] = maybe("Its new description.")
 
 
 @mutation(

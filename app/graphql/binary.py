@@ -14,7 +14,7 @@ from app.actions import binary as actions
 from app.actions import content, destruction
 from app.actions import part as part_actions
 from app.graphql.context import Info
-from app.graphql.mutation import MutationInput, given, mutation, optional
+from app.graphql.mutation import MutationInput, given, maybe, mutation, optional
 from app.graphql.scalars import JSON, BigInt, Sha256
 from app.graphql.types import Binary, BinaryPart
 from app.rules.prn import Kind
@@ -79,10 +79,10 @@ class UpdateBinaryInput(MutationInput):
     """What `updateBinary` takes."""
 
     binary_id: strawberry.ID = given("Which binary.")
-    description: strawberry.Maybe[str] = optional("Its new description.")
-    custom_metadata: strawberry.Maybe[JSON] = optional("Its new custom metadata.")
-    hash: strawberry.Maybe[Sha256] = optional("Its new hash; drops the parts.")
-    size: strawberry.Maybe[BigInt] = optional("Its new size in bytes; drops the parts.")
+    description: strawberry.Maybe[str | None] = maybe("Its new description.")
+    custom_metadata: strawberry.Maybe[JSON | None] = maybe("Its new custom metadata.")
+    hash: strawberry.Maybe[Sha256 | None] = maybe("Its new hash; drops the parts.")
+    size: strawberry.Maybe[BigInt | None] = maybe("Its new size in bytes; drops the parts.")
     expected_revision: int | None = optional(REVISION)
 
 

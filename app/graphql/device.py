@@ -11,7 +11,7 @@ from app.actions import device as actions
 from app.actions import poll
 from app.graphql.answers import UpdateTold, update_of
 from app.graphql.context import Info
-from app.graphql.mutation import MutationInput, given, mutation, optional
+from app.graphql.mutation import MutationInput, given, maybe, mutation, optional
 from app.graphql.rollout import DeviceUpdate
 from app.graphql.types import Device
 from app.rules.prn import Kind
@@ -88,7 +88,7 @@ class UpdateDeviceInput(MutationInput):
     cohort_id: strawberry.Maybe[strawberry.ID | None] = optional(
         "Its new cohort; null takes it out. Leaving a cohort ends its claims and its pin."
     )
-    tags: strawberry.Maybe[list[str]] = optional("Its new tags.")
+    tags: strawberry.Maybe[list[str] | None] = maybe("Its new tags.")
 
 
 @mutation("Changes a device.", device=(Device, "The device."))

@@ -15,7 +15,9 @@ from app.graphql.connections import Opened, read_cursor, size_of
 from app.graphql.context import Context
 from app.graphql.enums import Direction
 from app.reads.pages import Condition, Source, Spec
+from app.rules.digest import sha256_hex
 from app.rules.errors import BadUserInput
+from app.rules.facts import camel
 from app.rules.prn import Kind
 
 
@@ -23,6 +25,13 @@ def narrow(sql: str, description: str, *, kind: Kind | None = None) -> Any:
     """A filter's field: SQL with `{}` for the value; `kind` where the value is an id."""
     return strawberry.field(
         default=UNSET, description=description, metadata={"sql": sql, "kind": kind}
+    )
+
+
+def hashed(sql: str, description: str) -> Any:
+    """A filter's field that is a SHA-256, in any of its forms."""
+    return strawberry.field(
+        default=UNSET, description=description, metadata={"sql": sql, "digest": True}
     )
 
 
@@ -122,10 +131,12 @@ def conditions(context: Context, filter: Any) -> tuple[Condition, ...]:
 
 
 def _value(context: Context, field: Any, value: Any) -> Any:
-    path = ("filter", field.graphql_name or field.python_name)
+    path = ("filter", camel(field.python_name))
     if field.metadata.get("contains"):
         escaped = value.replace("!", "!!").replace("%", "!%").replace("_", "!_")
         return f"%{escaped}%"
+    if field.metadata.get("digest"):
+        return sha256_hex(value, path=path)
     if kind := field.metadata.get("kind"):
         return context.uuid(value, kind, *path)
     if isinstance(value, list):

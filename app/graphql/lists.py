@@ -9,7 +9,7 @@ import strawberry
 
 from app import models
 from app.graphql.enums import Direction
-from app.graphql.listing import Listing, containing, narrow
+from app.graphql.listing import Listing, containing, hashed, narrow
 from app.graphql.scalars import DateTime, Sha256
 from app.reads.pages import Condition, Source
 from app.rules.access import Role
@@ -128,7 +128,7 @@ class BinaryFilter:
     content_health: list[ContentHealth] | None = narrow(
         "t.content_health IN {}", "Only those whose content is in one of these conditions."
     )
-    hash: Sha256 | None = narrow("t.hash = {}", "Only those of this hash, in lowercase hex.")
+    hash: Sha256 | None = hashed("t.hash = {}", "Only those of this hash.")
     state: list[State] | None = narrow("t.state IN {}", "Only those in one of these states.")
     target: str | None = narrow("t.target = {}", "Only those of this target.")
     verification_status: list[VerificationStatus] | None = narrow(
@@ -140,7 +140,7 @@ class BinaryFilter:
 class SigningKeyFilter:
     """Narrows a list of signing keys."""
 
-    fingerprint: Sha256 | None = narrow("t.fingerprint = {}", "Only the one of this fingerprint.")
+    fingerprint: Sha256 | None = hashed("t.fingerprint = {}", "Only the one of this fingerprint.")
     retired: bool | None = narrow("t.retired = {}", "Only retired ones, or only others.")
 
 

@@ -18,7 +18,7 @@ from strawberry.types.field import StrawberryField
 from app.actions.idempotency import Attempt
 from app.graphql.context import Info
 from app.graphql.errors import Refusal, UserError
-from app.rules.errors import BinderyError
+from app.rules.errors import BadUserInput, BinderyError
 from app.rules.facts import camel
 from app.rules.text import name
 
@@ -53,6 +53,17 @@ def _attempt(mutation: str, input: MutationInput) -> Attempt | None:
     return Attempt(mutation, key, hashed.hexdigest())
 
 
+def _refuse_nulls(input: Any) -> None:
+    """Refuses null where a patch's field has to keep a value. Raises BadUserInput."""
+    for field in input.__strawberry_definition__.fields:
+        given = getattr(input, field.python_name)
+        if field.metadata.get("keeps") and given is not None and given.value is None:
+            spelled = camel(field.python_name)
+            raise BadUserInput(
+                f"`{spelled}` can't be null; leave it out to keep it.", path=("input", spelled)
+            )
+
+
 def given(description: str, **options: Any) -> Any:
     """An input's field."""
     return strawberry.field(description=description, **options)
@@ -64,8 +75,8 @@ def optional(description: str) -> Any:
 
 
 def maybe(description: str) -> Any:
-    """A patch's field: left out, it keeps what there is."""
-    return strawberry.field(description=description, default=None)
+    """A patch's field that can't be null: left out, it keeps what there is."""
+    return strawberry.field(description=description, default=None, metadata={"keeps": True})
 
 
 def mutation(
@@ -84,6 +95,7 @@ def mutation(
             info.context.renew()
             try:
                 info.context.attempt = _attempt(act.__name__, input)
+                _refuse_nulls(input)
                 found = await act(info, input)
             except BinderyError as refusal:
                 return payload(errors=[Refusal(refusal)])

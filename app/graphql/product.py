@@ -8,7 +8,7 @@ import strawberry
 
 from app.actions import product as actions
 from app.graphql.context import Info
-from app.graphql.mutation import MutationInput, given, mutation, optional
+from app.graphql.mutation import MutationInput, given, maybe, mutation
 from app.graphql.types import Cohort, Product
 from app.rules.prn import Kind
 
@@ -31,8 +31,8 @@ class UpdateProductInput(MutationInput):
     """What `updateProduct` takes."""
 
     product_id: strawberry.ID = given("Which product.")
-    name: strawberry.Maybe[str] = optional("Its new name.")
-    target: strawberry.Maybe[str] = optional(
+    name: strawberry.Maybe[str | None] = maybe("Its new name.")
+    target: strawberry.Maybe[str | None] = maybe(
         "Its new target; fixed once it has devices or releases."
     )
 
@@ -91,8 +91,8 @@ class UpdateCohortInput(MutationInput):
     """What `updateCohort` takes."""
 
     cohort_id: strawberry.ID = given("Which cohort.")
-    name: strawberry.Maybe[str] = optional("Its new name.")
-    description: strawberry.Maybe[str] = optional("Its new description.")
+    name: strawberry.Maybe[str | None] = maybe("Its new name.")
+    description: strawberry.Maybe[str | None] = maybe("Its new description.")
 
 
 @mutation("Changes a cohort.", cohort=(Cohort, "The cohort."))

@@ -248,6 +248,12 @@ class Query:
     ) -> Simulation | None:
         cohort = await info.context.find(models.Cohort, input.cohort_id, "input", "cohortId")
         bundle = await info.context.find(models.Bundle, input.bundle_id, "input", "bundleId")
+        for field, name in (
+            ("nextReleaseId", input.next_release_id),
+            ("previousReleaseId", input.previous_release_id),
+        ):
+            if name is not None:
+                await info.context.find(models.Release, name, "input", field)
         return await fleet.simulation_of(  # type: ignore[return-value]
             info.context, cohort.id, bundle.id, input.read(info)
         )

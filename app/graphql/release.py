@@ -9,10 +9,9 @@ import strawberry
 from app.actions import bundle as bundle_actions
 from app.actions import release as actions
 from app.graphql.context import Info
-from app.graphql.mutation import MutationInput, given, mutation, optional
+from app.graphql.mutation import MutationInput, given, maybe, mutation, optional
 from app.graphql.scalars import DateTime
 from app.graphql.types import Bundle, Release
-from app.rules.errors import NotFound, VersionNotFound
 from app.rules.prn import Kind
 from app.rules.rollout import NewPhase, NewRelease
 
@@ -34,19 +33,12 @@ async def create_bundle(info: Info, input: CreateBundleInput) -> Any:
         info.context.actor,
         name=input.name,
         artifact_version_ids=[
-            _version(info, index, name) for index, name in enumerate(input.artifact_version_ids)
+            info.context.uuid(
+                name, Kind.ARTIFACT_VERSION, "input", "artifactVersionIds", str(index)
+            )
+            for index, name in enumerate(input.artifact_version_ids)
         ],
     )
-
-
-def _version(info: Info, index: int, name: str) -> Any:
-    path = ("input", "artifactVersionIds", str(index))
-    try:
-        return info.context.uuid(name, Kind.ARTIFACT_VERSION, *path)
-    except NotFound as error:
-        raise VersionNotFound(
-            "There is no artifact version with this id.", index=index, path=path
-        ) from error
 
 
 @strawberry.input(description="Whom a release is open to: a value or tags.")
@@ -135,13 +127,13 @@ class UpdateReleaseInput(MutationInput):
     """What `updateRelease` takes. Bundle, cohort and version never change."""
 
     release_id: strawberry.ID = given("Which release.")
-    name: strawberry.Maybe[str] = optional("Its new name.")
-    description: strawberry.Maybe[str] = optional("Its new description.")
+    name: strawberry.Maybe[str | None] = maybe("Its new name.")
+    description: strawberry.Maybe[str | None] = maybe("Its new description.")
     next_release_id: strawberry.Maybe[strawberry.ID | None] = optional(
         "The release that it is to point to from now on."
     )
-    required: strawberry.Maybe[bool] = optional("Whether devices can't skip it.")
-    disabled: strawberry.Maybe[bool] = optional("Whether it is never served.")
+    required: strawberry.Maybe[bool | None] = maybe("Whether devices can't skip it.")
+    disabled: strawberry.Maybe[bool | None] = maybe("Whether it is never served.")
     scheduled_at: strawberry.Maybe[DateTime | None] = optional("Its date; null takes it away.")
     phase: strawberry.Maybe[PhaseInput | None] = optional("Its phase; null opens it to everyone.")
     halt_after: strawberry.Maybe[int | None] = optional("When its phase halts; null: never.")

@@ -184,7 +184,7 @@ def check_anti_arborescence(releases: Collection[ReleaseFacts]) -> dict[UUID, in
     before: dict[UUID | None, list[UUID]] = {}
     for release in releases:
         if release.next_id is not None and release.next_id not in ids:
-            message = f"Release {release.id} points to {release.next_id} of another cohort."
+            message = "A release points to one of another cohort."
             raise _refused(message, GraphRule.UNKNOWN_RELEASE)
         before.setdefault(release.next_id, []).append(release.id)
     ends = before.get(None, [])
@@ -224,7 +224,7 @@ def insert(
         previous = previous or graph.latest
         next_id = previous.next_id if previous else None
     elif previous is not None and previous.next_id != following.id:
-        message = f"Release {following.id} does not follow {previous.id}; name two neighbours."
+        message = "The next release does not follow the previous one; name two neighbours."
         raise _refused(message, GraphRule.NOT_NEIGHBOURS)
     if previous is None:
         return (Edge(new_id, next_id),)
@@ -241,16 +241,16 @@ def move(graph: CohortGraph, *, release_id: UUID, next_id: UUID | None) -> tuple
     """
     release = _known(graph, release_id, field="releaseId")
     if release.next_id is None:
-        message = f"Release {release.id} is the latest; create one without next to follow it."
+        message = "The release is the latest; create one without next to follow it."
         raise _refused(message, GraphRule.LATEST_STAYS)
     if next_id is None:
-        message = f"Release {release.id} needs a next release, since a cohort has one latest."
+        message = "The release needs a next one, since a cohort has one latest."
         raise _refused(message, GraphRule.NEXT_NEEDED)
     following = _known(graph, next_id, field="nextReleaseId")
     if following.id == release.next_id:
         return ()
     if release in graph.path(following.id):
-        message = f"Release {following.id} leads to release {release.id}, that makes a cycle."
+        message = "The next release leads to this one, that makes a cycle."
         raise _refused(message, GraphRule.CYCLE)
     edges = (Edge(release.id, following.id),)
     _check_required_kept(graph, CohortGraph(with_edges(graph.releases, edges)), release.id)
@@ -272,10 +272,10 @@ def check_new_latest(latest: ReleaseFacts, *, at: datetime) -> None:
     Raises ReleaseConstrained: LATEST_SCHEDULED or LATEST_PHASED, unless it is archived.
     """
     if not latest.archived and latest.is_scheduled(at=at):
-        message = f"The latest release {latest.id} is scheduled; wait for its date, or archive it."
+        message = "The latest release is scheduled; wait for its date, or archive it."
         raise _constrained(message, ConstraintRule.LATEST_SCHEDULED, field="nextReleaseId")
     if not latest.archived and latest.phase.limits:
-        message = f"The latest release {latest.id} is phased; set its phase to 1, or archive it."
+        message = "The latest release is phased; set its phase to 1, or archive it."
         raise _constrained(message, ConstraintRule.LATEST_PHASED, field="nextReleaseId")
 
 
@@ -375,7 +375,7 @@ def _check_required_kept(graph: CohortGraph, moved: CohortGraph, release_id: UUI
         lost = sorted({r.id for r in old if r.required and not r.archived} - {r.id for r in new})
         if lost:
             raise _refused(
-                f"Devices would no longer pass the required release {lost[0]}; "
+                "Devices would no longer pass a release that is required; "
                 "archive it first, or choose a next release that leads to it.",
                 GraphRule.REQUIRED_LOST,
             )
@@ -384,7 +384,7 @@ def _check_required_kept(graph: CohortGraph, moved: CohortGraph, release_id: UUI
 def _known(graph: CohortGraph, release_id: UUID, *, field: str) -> ReleaseFacts:
     release = graph.get(release_id)
     if release is None:
-        message = f"Release {release_id} is not of this cohort."
+        message = "The release is not of this cohort."
         raise _refused(message, GraphRule.UNKNOWN_RELEASE, field=field)
     return release
 
