@@ -11,6 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV_VERSION := 0.13.9
+EXPLORER := app/explorer
+CONFORMANCE := tests/conformance
 SOURCES := $(wildcard app tests bench docker)
 
 # What `make ci` runs, in this order, and how many seconds each step may take.
@@ -23,7 +25,8 @@ CI_BUDGETS := \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format journey docker-scripts ci lock clean
+.PHONY: help install run explorer explorer-or-none explorer-test test lint format journey \
+	conformance schema-lint docker-scripts ci lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,12 +50,35 @@ $(STAMP): requirements/dev.txt pyproject.toml | $(BIN)/python
 
 install: $(STAMP) ## Create .venv with the locked dependencies and the project.
 
-run: install ## Serve the demo data at http://127.0.0.1:8000 (PORT=, DATA=).
+run: install explorer-or-none ## Serve the demo data at http://127.0.0.1:8000 (PORT=, DATA=).
 	$(BIN)/bindery serve --demo --host 127.0.0.1 --port $(PORT) --data $(DATA)
 
+# What is built says by its time whether it is older than what it was built from.
+$(EXPLORER)/node_modules/.installed: $(EXPLORER)/package.json $(EXPLORER)/package-lock.json
+	npm --prefix $(EXPLORER) ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(EXPLORER)/dist/index.html: $(EXPLORER)/node_modules/.installed \
+		$(wildcard $(EXPLORER)/*.* $(EXPLORER)/examples/*)
+	npm --prefix $(EXPLORER) --loglevel=error run build
+
+explorer: $(EXPLORER)/dist/index.html ## Build the explorer that is served at / (needs npm).
+
+explorer-or-none:
+	@if command -v npm >/dev/null; then \
+		$(MAKE) --silent --no-print-directory explorer || \
+			echo "The explorer at / is left out: it could not be built."; \
+	elif [ ! -f $(EXPLORER)/dist/index.html ]; then \
+		echo "The explorer at / is left out: npm, which builds it, is not there."; \
+	fi
+
+explorer-test: install explorer ## Open the explorer in a real Chromium, without a network.
+	BINDERY_BROWSER=required $(BIN)/python -m pytest tests/explorer
+
 test: install ## Run the tests, and require all branches of the rules to be covered.
-	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=
-	$(BIN)/coverage report --include='app/rules/*' --fail-under=100
+	$(BIN)/python -m pytest -n $(WORKERS) tests/rules --cov=app/rules --cov-branch --cov-report=
+	$(BIN)/coverage report --include='app/rules/*' --fail-under=100 --skip-covered
+	$(BIN)/python -m pytest -n $(WORKERS) --ignore=tests/rules
 
 lint: install ## Check format, style, types, the rooms, the dependencies and the Dockerfile.
 	$(BIN)/ruff format --check .
@@ -68,6 +94,20 @@ format: install ## Format the code and repair what can be repaired.
 
 journey: install ## Play a whole lifecycle against a real server, and print its steps.
 	$(BIN)/python -m tests.journeys.main
+
+$(CONFORMANCE)/node_modules/.installed: $(CONFORMANCE)/package-lock.json
+	@command -v npm >/dev/null || { \
+		echo "This needs Node 20.19 or newer, with npm." >&2; \
+		exit 1; }
+	npm --prefix $(CONFORMANCE) ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+conformance: install $(CONFORMANCE)/node_modules/.installed ## Hold a server against GraphQL over HTTP, and the examples against TypeScript.
+	$(BIN)/python -m tests.conformance.main
+
+schema-lint: $(CONFORMANCE)/node_modules/.installed ## Lint schema.graphql, and compare it with the last tag's.
+	node $(CONFORMANCE)/lint.mjs
+	node $(CONFORMANCE)/breaking.mjs
 
 docker-scripts: install ## Play the Dockerfile without Docker, as an unprivileged user.
 	docker/check.sh
@@ -104,6 +144,7 @@ lock: | $(BIN)/python ## Write the locks anew from pyproject.toml (UPGRADE=--upg
 		--constraints requirements/server.txt --constraints requirements/build.txt
 
 clean: ## Remove the environment, caches and reports; the data of `make run` stays.
+	rm -rf $(EXPLORER)/dist $(EXPLORER)/node_modules $(CONFORMANCE)/node_modules
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* coverage.xml
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,13 +9,17 @@ from collections.abc import AsyncIterator
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
 from app import database
 from app.actions import content, verification
 from app.graphql.stream import Socket
 from app.graphql.view import GraphQLView
+from app.http.refusal import refusal
 from app.http.routes import routes
+from app.rules.errors import NotFound
 from app.secret import read_secret
 from app.server import Server
 from app.settings import Settings
@@ -42,10 +46,18 @@ def create_app(settings: Settings) -> Starlette:
         WebSocketRoute("/graphql", Socket(server).endpoint),
     ]
     app = Starlette(
-        routes=[*endpoints, *routes(server)], middleware=cross_origin(settings), lifespan=lifespan
+        routes=[*endpoints, *routes(server)],
+        middleware=cross_origin(settings),
+        exception_handlers={404: missing},
+        lifespan=lifespan,
     )
     app.state.server = server
     return app
+
+
+async def missing(request: Request, _error: Exception) -> Response:
+    """A path that there is not, refused like everything else."""
+    return refusal(request, NotFound("There is nothing at this path."))
 
 
 def cross_origin(settings: Settings) -> list[Middleware]:

@@ -160,7 +160,7 @@ class Query:
         )
 
     @edge("How the process that answers is doing; for keys of role ADMIN.")
-    async def server_status(self, info: Info) -> ServerStatus:
+    async def server_status(self, info: Info) -> ServerStatus | None:
         require(info.context.actor.role, Role.ADMIN)
         server = info.context.server
         url = server.settings.database_url

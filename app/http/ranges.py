@@ -14,14 +14,13 @@ _ONE_RANGE: Final = re.compile(r"bytes=([0-9]*)-([0-9]*)", re.IGNORECASE)
 _MOST_DIGITS: Final = 18
 
 
+@dataclass(eq=False, kw_only=True)
 class RangeNotSatisfiable(BadRequest):
     """The range begins at or beyond the end of the content; `size` is where that is."""
 
     http_status = 416
 
-    def __init__(self, message: str, *, size: int) -> None:
-        super().__init__(message)
-        self.size = size
+    size: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,50 @@
+"""The schema as a document: printed, complete, and described."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    build_schema,
+)
+
+from app.graphql.schema import schema, sdl
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_file_is_what_the_code_says() -> None:
+    assert (ROOT / "schema.graphql").read_text(encoding="utf-8") == sdl()
+
+
+def test_the_file_is_a_schema() -> None:
+    assert build_schema(sdl()).type_map.keys() == schema._schema.type_map.keys()
+
+
+def test_everything_is_described() -> None:
+    bare = []
+    for name, kind in schema._schema.type_map.items():
+        if name.startswith("__"):
+            continue
+        bare += [name] * (not kind.description)
+        if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
+            for field_name, field in kind.fields.items():
+                bare += [f"{name}.{field_name}"] * (not field.description)
+                bare += [
+                    f"{name}.{field_name}({argument})"
+                    for argument, told in field.args.items()
+                    if not told.description
+                ]
+        if isinstance(kind, GraphQLInputObjectType):
+            bare += [
+                f"{name}.{field}" for field, told in kind.fields.items() if not told.description
+            ]
+        if isinstance(kind, GraphQLEnumType):
+            bare += [
+                f"{name}.{value}" for value, told in kind.values.items() if not told.description
+            ]
+    assert bare == []
