@@ -1,6 +1,12 @@
 # Every RUN is one script in docker/, so that `make docker-scripts` can play this file without
 # Docker: it reads it line by line, and accepts only what is used here.
 
+FROM node:22-bookworm-slim AS explorer
+WORKDIR /src
+COPY docker docker
+COPY app/explorer app/explorer
+RUN docker/explorer.sh
+
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /src
 COPY requirements requirements
@@ -8,6 +14,7 @@ COPY docker docker
 RUN docker/install.sh
 COPY pyproject.toml README.md LICENSE ./
 COPY app app
+COPY --from=explorer /src/app/explorer/dist app/explorer/dist
 COPY fixtures/demo fixtures/demo
 RUN docker/build.sh
 

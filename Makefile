@@ -17,10 +17,13 @@ SOURCES := $(wildcard app tests bench docker)
 
 # What `make ci` runs, in this order, and how many seconds each step may take.
 CI_BUDGETS := \
-	test=600 \
-	lint=240 \
+	test=900 \
+	lint=300 \
+	schema-lint=240 \
 	journey=240 \
-	docker-scripts=300
+	conformance=300 \
+	explorer-test=480 \
+	docker-scripts=480
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

@@ -40,6 +40,21 @@ for candidate in "${PYTHON:-}" "$(command -v python3 || true)" /usr/local/bin/py
 done
 [ -n "$python" ] || fail "no Python 3.11 or newer with venv that an unprivileged user can run"
 ln -s "$python" "$work/bin/python3"
+unprivileged npm --version >/dev/null 2>&1 || fail "the stage of the explorer needs npm"
+
+# What reaches the builder: what .dockerignore lets in, without what it then leaves out again.
+context=$work/context
+kept=()
+left_out=()
+while IFS= read -r line; do
+    case $line in
+        '' | '#'* | '*') ;;
+        '!'*) kept+=("${line#!}") ;;
+        *) left_out+=("--exclude=${line#\*\*/}") ;;
+    esac
+done <.dockerignore
+mkdir "$context"
+tar "${left_out[@]}" -cf - "${kept[@]}" | tar -C "$context" -xf -
 
 # The path in the present stage of an image path, absolute or relative to WORKDIR.
 inside() {
@@ -54,7 +69,7 @@ copy() {
     local source=$1 target=$2
     if [ -d "$source" ]; then
         mkdir -p "$target"
-        tar -C "$source" --exclude=__pycache__ -cf - . | tar -C "$target" -xf -
+        tar -C "$source" -cf - . | tar -C "$target" -xf -
     else
         case $target in */ | */.) mkdir -p "$target" ;; *) mkdir -p "$(dirname "$target")" ;; esac
         cp "$source" "$target"
@@ -97,7 +112,7 @@ while IFS= read -r line; do
                     -*) fail "unknown option: $line" ;;
                     *)
                         grep -qxF "!$word" .dockerignore || fail ".dockerignore keeps $word out"
-                        copy "$word" "$target"
+                        copy "$context/$word" "$target"
                         ;;
                 esac
             done
@@ -127,5 +142,13 @@ import sys
 from importlib.resources import files
 
 sys.exit(not any((files("app") / "demo_data").iterdir()))
+PYTHON
+unprivileged "$venv/bin/python" - <<'PYTHON' || fail "of the explorer, not just what was built is in it"
+import sys
+from importlib.resources import files
+
+explorer = files("app") / "explorer"
+built = (explorer / "dist" / "index.html").is_file()
+sys.exit(not built or [entry.name for entry in explorer.iterdir()] != ["dist"])
 PYTHON
 echo "docker-scripts: the Dockerfile's scripts pass, and the installation starts"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -68,7 +69,7 @@ class ImpactAnswer:
     def __init__(self, context: Context, found: impact_reads.Impact) -> None:
         self.context = context
         self.found = found
-        self._counts: Counts | None = None
+        self._counts: asyncio.Future[Counts] | None = None
 
     @cached_property
     def releases(self) -> list[ReleaseImpact]:
@@ -91,8 +92,11 @@ class ImpactAnswer:
     async def counts(self) -> Counts:
         """How many devices lose their update, and how many are stuck."""
         if self._counts is None:
-            self._counts = await impact_reads.counts(self.found, at=self.context.at)
-        return self._counts
+            # Both fields ask in one tick; the second waits for what the first has begun.
+            self._counts = asyncio.ensure_future(
+                impact_reads.counts(self.found, at=self.context.at)
+            )
+        return await asyncio.shield(self._counts)
 
 
 async def impact_of(context: Context, binary_ids: Sequence[UUID]) -> ImpactAnswer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from importlib.metadata import version
@@ -138,7 +139,8 @@ class Query:
     ) -> list[Node | None]:
         if len(ids) > MAX_NODES:
             raise BadUserInput(f"`ids` takes at most {MAX_NODES} ids.", path=("ids",))
-        return [await find_by_name(info, id, "ids", str(place)) for place, id in enumerate(ids)]
+        found = (find_by_name(info, id, "ids", str(place)) for place, id in enumerate(ids))
+        return list(await asyncio.gather(*found))
 
     @edge("The API key that asks.")
     async def viewer(self, info: Info) -> ApiKey | None:
@@ -261,15 +263,17 @@ class Query:
         bundle = await info.context.find(models.Bundle, bundle_id, "bundleId")
         if len(product_ids or ()) > MAX_NODES:
             raise BadUserInput(f"`productIds` takes at most {MAX_NODES}.", path=("productIds",))
-        products = [
-            (await info.context.find(models.Product, name, "productIds", str(place))).id
-            for place, name in enumerate(product_ids or ())
-        ]
+        products = await asyncio.gather(
+            *(
+                info.context.find(models.Product, name, "productIds", str(place))
+                for place, name in enumerate(product_ids or ())
+            )
+        )
         cohort = cohort_id and await info.context.find(models.Cohort, cohort_id, "cohortId")
         return await fleet.coverage_of(  # type: ignore[return-value]
             info.context,
             bundle.id,
-            product_ids=None if product_ids is None else tuple(products),
+            product_ids=None if product_ids is None else tuple(one.id for one in products),
             cohort_id=cohort.id if cohort else None,
         )
 
@@ -314,7 +318,10 @@ _SUBJECTS = {
 async def _meant(info: Info, names: list[strawberry.ID]) -> set[Any]:
     """The binaries that these resource names mean. Raises BadUserInput, NotFound."""
     subjects: dict[str, set[Any]] = {}
-    for place, name in enumerate(names):
+    rows = await asyncio.gather(
+        *(find_by_name(info, name, "ids", str(place)) for place, name in enumerate(names))
+    )
+    for place, (name, row) in enumerate(zip(names, rows, strict=True)):
         path = ("ids", str(place))
         parsed = parse_prn(name, path=path)
         if parsed.kind not in _SUBJECTS:
@@ -323,7 +330,7 @@ async def _meant(info: Info, names: list[strawberry.ID]) -> set[Any]:
                 " bundle or signing key.",
                 path=path,
             )
-        if await find_by_name(info, name, *path) is None:
+        if row is None:
             raise not_found(parsed.kind, path=path)
         subjects.setdefault(_SUBJECTS[parsed.kind], set()).add(parsed.id)
     return await impact_reads.binaries_of(info.context.organization_id, **subjects)

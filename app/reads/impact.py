@@ -68,8 +68,8 @@ class Impact:
     def effects(self) -> Mapping[UUID, rules.Effect]:
         """The releases that hold one of the binaries, with what happens to each."""
         found: dict[UUID, rules.Effect] = {}
-        for facts in self.before.values():
-            found |= rules.effects(facts, self.binaries.keys())
+        for id, facts in self.before.items():
+            found |= rules.effects(facts, self.after[id], self.binaries.keys())
         return found
 
     @cached_property

@@ -91,15 +91,21 @@ def newly_affected(before: CohortFacts, after: CohortFacts) -> frozenset[UUID]:
     )
 
 
-def effects(cohort: CohortFacts, binary_ids: Collection[UUID]) -> dict[UUID, Effect]:
-    """What destroying these signed binaries does to each release that holds one of them."""
+def effects(
+    before: CohortFacts, after: CohortFacts, binary_ids: Collection[UUID]
+) -> dict[UUID, Effect]:
+    """What destroying these binaries does to each release that holds one of them.
+
+    A release that is not affected afterwards, because the binary was replaced, is none of them.
+    """
     ids = frozenset(binary_ids)
     return {
         release.id: (
-            Effect.ALREADY_AFFECTED if cohort.affected(release.bundle_id) else Effect.NEWLY_AFFECTED
+            Effect.ALREADY_AFFECTED if before.affected(release.bundle_id) else Effect.NEWLY_AFFECTED
         )
-        for release in cohort.graph.releases
-        if any(_holds(version, ids) for version in cohort.bundles[release.bundle_id])
+        for release in before.graph.releases
+        if after.affected(release.bundle_id)
+        and any(_holds(version, ids) for version in before.bundles[release.bundle_id])
     }
 
 

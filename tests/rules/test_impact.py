@@ -91,13 +91,15 @@ def test_effects_tell_what_is_newly_affected_and_what_was_already() -> None:
     facts = cohort(release(1, 2), release(2, 3), shared)
     lost = BinaryFacts(uid(9), X86, State.DESTROYED)
     facts = replace(facts, bundles={uid(101): bundle(1, lost), uid(102): bundle(2)})
-    assert effects(facts, [uid(401), uid(402)]) == {
+    assert effects(facts, after_destroying(facts, [uid(401), uid(402)]), [uid(401), uid(402)]) == {
         uid(1): Effect.ALREADY_AFFECTED,
         uid(2): Effect.NEWLY_AFFECTED,
         uid(3): Effect.NEWLY_AFFECTED,
     }
-    assert effects(facts, [uid(401)]) == {uid(1): Effect.ALREADY_AFFECTED}
-    assert effects(facts, []) == {}
+    assert effects(facts, after_destroying(facts, [uid(401)]), [uid(401)]) == {
+        uid(1): Effect.ALREADY_AFFECTED
+    }
+    assert effects(facts, after_destroying(facts, []), []) == {}
 
 
 # Plan tokens.
@@ -292,3 +294,12 @@ def naive(world: oracle.World, ids: set[UUID]) -> Counts:
             for release in now.path
         )
     return Counts(losing, stuck)
+
+
+def test_a_binary_that_was_replaced_affects_nothing_any_more() -> None:
+    destroyed = BinaryFacts(uid(401), "a-b", State.DESTROYED)
+    replacement = BinaryFacts(uid(402), "a-b", State.SIGNED)
+    versions = (VersionFacts(uid(301), (destroyed, replacement)),)
+    release = ReleaseFacts(uid(1), None, uid(201))
+    facts = CohortFacts(CohortGraph([release]), 0, {uid(201): versions})
+    assert effects(facts, after_destroying(facts, [uid(401)]), [uid(401)]) == {}

@@ -23,21 +23,27 @@ def test_equal_hash_and_size_pass() -> None:
         (
             OTHER,
             7,
-            f"The stored content has the SHA-256 {OTHER}, declared was {DECLARED}."
-            " Reset the binary to upload it again.",
+            (
+                f"The stored content has the SHA-256 {OTHER}, declared was {DECLARED}."
+                " Reset the binary to upload it again."
+            ),
         ),
         (
             DECLARED,
             0,
-            "The stored content is 0 bytes long, declared were 7."
-            " Reset the binary to upload it again.",
+            (
+                "The stored content is 0 bytes long, declared were 7."
+                " Reset the binary to upload it again."
+            ),
         ),
         (
             OTHER,
             8,
-            "The stored content is 8 bytes long, declared were 7"
-            f" and has the SHA-256 {OTHER}, declared was {DECLARED}."
-            " Reset the binary to upload it again.",
+            (
+                "The stored content is 8 bytes long, declared were 7"
+                f" and has the SHA-256 {OTHER}, declared was {DECLARED}."
+                " Reset the binary to upload it again."
+            ),
         ),
     ],
 )
