@@ -76,6 +76,11 @@ class Api:
         (result,) = payload.values()
         return result
 
+    async def make(self, name: str, selection: str, /, **input: Any) -> str:
+        """The id of what a mutation that succeeds gives."""
+        id: str = (await self.do(name, selection, **input))["id"]
+        return id
+
     async def fail(self, name: str, selection: str, /, **input: Any) -> Json:
         """The one error of a mutation that is refused."""
         payload = await self.mutate(name, selection, **input)
@@ -87,18 +92,17 @@ class Api:
 
     async def product(self, name: str = "router", target: str = "arm-linux-gnueabihf") -> str:
         """A product's id."""
-        return (await self.do("createProduct", "product { id }", name=name, target=target))["id"]
+        return await self.make("createProduct", "product { id }", name=name, target=target)
 
     async def cohort(self, product_id: str, name: str = "stable") -> str:
         """A cohort's id."""
-        found = await self.do("createCohort", "cohort { id }", productId=product_id, name=name)
-        return found["id"]
+        return await self.make("createCohort", "cohort { id }", productId=product_id, name=name)
 
     async def device(
         self, product_id: str, cohort_id: str | None, identifier: str = "device-1", **more: Any
     ) -> str:
         """A device's id."""
-        found = await self.do(
+        return await self.make(
             "createDevice",
             "device { id }",
             productId=product_id,
@@ -106,18 +110,16 @@ class Api:
             identifier=identifier,
             **more,
         )
-        return found["id"]
 
     async def version(self, version: str = "1.0.0", artifact: str = "firmware") -> str:
         """The id of a version of a new artifact."""
         made = await self.do("createArtifact", "artifact { id }", name=artifact)
-        found = await self.do(
+        return await self.make(
             "createArtifactVersion",
             "artifactVersion { id }",
             artifactId=made["id"],
             version=version,
         )
-        return found["id"]
 
     async def binary(
         self, version_id: str, content: bytes = b"content", target: str = "portable", **more: Any
@@ -125,7 +127,7 @@ class Api:
         """An uploadable binary with one registered part (none for no content)."""
         digest = hashlib.sha256(content).hexdigest()
         parts = [{"index": 1, "size": len(content), "hash": digest}] if content else []
-        return await self.do(
+        found: Json = await self.do(
             "createBinary",
             f"binary {{ id state revision parts {{ {PART} }} }}",
             artifactVersionId=version_id,
@@ -135,6 +137,7 @@ class Api:
             parts=parts,
             **more,
         )
+        return found
 
     async def uploaded(
         self, version_id: str, content: bytes = b"content", target: str = "portable"
@@ -144,12 +147,14 @@ class Api:
         for part in binary["parts"]:
             answer = await self.http.put(part["uploadUrl"], content=content)
             assert answer.status_code == 200, answer.text
-        return binary["id"]
+        id: str = binary["id"]
+        return id
 
     async def state(self, binary_id: str) -> str:
         """A binary's present state."""
         found = await self.ask("query($id: ID!) { binary(id: $id) { state } }", id=binary_id)
-        return found["binary"]["state"]
+        state: str = found["binary"]["state"]
+        return state
 
     async def reach(
         self,
@@ -201,26 +206,26 @@ class Api:
 
     async def sign(self, binary_id: str, content: bytes = b"content") -> Json:
         """Signs a binary."""
-        return await self.do(
+        found: Json = await self.do(
             "signBinary",
             BINARY,
             binaryId=binary_id,
             signingKeyId=await self.key_id(),
             signature=self.signature(content),
         )
+        return found
 
     async def bundle(self, *version_ids: str, name: str = "bundle") -> str:
         """A bundle's id."""
-        found = await self.do(
+        return await self.make(
             "createBundle", "bundle { id }", name=name, artifactVersionIds=list(version_ids)
         )
-        return found["id"]
 
     async def release(
         self, cohort_id: str, bundle_id: str, name: str = "release", **more: Any
     ) -> str:
         """A release's id."""
-        found = await self.do(
+        return await self.make(
             "createRelease",
             "release { id }",
             name=name,
@@ -228,4 +233,3 @@ class Api:
             bundleId=bundle_id,
             **more,
         )
-        return found["id"]

@@ -58,8 +58,10 @@ NESTED = "viewer { device { " + "product { cohorts { nodes { " * 8 + "id" + " } 
         ("{ viewer { " + "name @skip(if: false) " * 51 + "} }", "directives"),
         ("{" + NESTED + "}", "depth"),
         (
-            "{ binaries(first: 100) { nodes { releases(first: 100) { nodes { events(first: 100)"
-            " { nodes { id } } } } } } }",
+            (
+                "{ binaries(first: 100) { nodes { releases(first: 100) { nodes { events(first: 100)"
+                " { nodes { id } } } } } } }"
+            ),
             "cost",
         ),
         (
