@@ -19,6 +19,7 @@ SOURCES := $(wildcard app tests bench docker)
 CI_BUDGETS := \
 	test=900 \
 	lint=300 \
+	races=480 \
 	schema-lint=240 \
 	journey=240 \
 	conformance=300 \
@@ -29,7 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install run explorer explorer-or-none explorer-test test lint format journey \
-	conformance schema-lint docker-scripts ci lock clean
+	conformance races schema-lint docker-scripts ci lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,7 +82,10 @@ explorer-test: install explorer ## Open the explorer in a real Chromium, without
 test: install ## Run the tests, and require all branches of the rules to be covered.
 	$(BIN)/python -m pytest -n $(WORKERS) tests/rules --cov=app/rules --cov-branch --cov-report=
 	$(BIN)/coverage report --include='app/rules/*' --fail-under=100 --skip-covered
-	$(BIN)/python -m pytest -n $(WORKERS) --ignore=tests/rules
+	BINDERY_ROUNDS=$${BINDERY_ROUNDS:-1} $(BIN)/python -m pytest -n $(WORKERS) --ignore=tests/rules
+
+races: install ## Race 64 clients for every move, 5 rounds of each (BINDERY_ROUNDS=).
+	$(BIN)/python -m pytest -n $(WORKERS) tests/races
 
 lint: install ## Check format, style, types, the rooms, the dependencies and the Dockerfile.
 	$(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 from app.models import ApiKey, Cohort, Event, Release
@@ -12,6 +13,7 @@ from app.rules.binary import Move, State
 from app.rules.impact import affected_by
 from tests.races.house import (
     CLIENTS,
+    FEW,
     HALF,
     ROUNDS,
     Answer,
@@ -39,7 +41,7 @@ def destroys_with_its_impact(house: House, id: str) -> Callable[[], Awaitable[An
 
 
 def releases(
-    house: House, cohort: str, bundle: str, **more: str
+    house: House, cohort: str, bundle: str, **more: Any
 ) -> Callable[[], Awaitable[Answer]]:
     """A client that creates a release."""
     return house.asks_for(
@@ -75,7 +77,7 @@ async def check_accepted() -> int:
 
 
 async def test_no_bundle_of_a_destroyed_binary(house: House) -> None:
-    for number in range(ROUNDS):
+    for number in range(FEW):
         house.version = await house.api.version(artifact=f"bundled-{number}")
         id = await house.binary(State.SIGNED)
         before = await house.told(id)
@@ -132,7 +134,7 @@ async def test_no_release_of_a_destroyed_binary(house: House) -> None:
 async def test_no_release_in_a_cohort_that_the_destroy_did_not_see(house: House) -> None:
     """Each release is in a cohort of its own, so that no row is shared but the version's."""
     product = await house.api.product()
-    for number in range(ROUNDS):
+    for number in range(FEW):
         house.version = await house.api.version(artifact=f"spread-{number}")
         id = await house.binary(State.SIGNED)
         bundle = await house.api.bundle(house.version)
@@ -157,7 +159,7 @@ async def test_no_release_in_a_cohort_that_the_destroy_did_not_see(house: House)
 async def test_a_token_is_good_for_what_was_seen(house: House) -> None:
     """Tokens of one moment, while releases are added and archived: added ones are refused."""
     product = await house.api.product()
-    for number in range(ROUNDS):
+    for number in range(FEW):
         cohort = await house.api.cohort(product, f"cohort {number}")
         house.version = await house.api.version(artifact=f"accepted-{number}")
         id = await house.binary(State.SIGNED)

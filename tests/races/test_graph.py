@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from app.models import Release
 from app.rules.binary import Move, State
 from app.rules.release import ReleaseFacts, check_anti_arborescence
-from tests.races.house import CLIENTS, ROUNDS, Answer, House, at_once, check_lost
+from tests.races.house import CLIENTS, FEW, HALF, ROUNDS, Answer, House, at_once, check_lost, half
 from tests.races.test_destruction import (
     REFUSED,
     check_accepted,
@@ -28,7 +28,11 @@ REFUSALS = {
 
 async def check_graph() -> int:
     """Checks the one cohort's releases by their rows; gives how many there are."""
-    rows = await Release.all()
+    return check_rows(await Release.all())
+
+
+def check_rows(rows: Sequence[Release]) -> int:
+    """Checks the releases of one cohort; gives how many there are."""
     facts = [
         ReleaseFacts(id=row.id, next_id=row.next_release_id, bundle_id=row.bundle_id)
         for row in rows
@@ -44,7 +48,7 @@ def _client(
     lasting = bundles[1]
     match place % 8:
         case 0 | 1 | 2:
-            return releases(house, cohort, bundles[place % 3])
+            return releases(house, cohort, bundles[place % 3], required=place % 5 == 0)
         case 3:
             return releases(house, cohort, lasting, nextReleaseId=random.choice(known))
         case 4:
@@ -83,7 +87,6 @@ async def test_a_cohort_stays_an_anti_arborescence(house: House) -> None:
             f"prn:1:{row.organization_id}:release:{row.id}"
             for row in await Release.all().order_by("id")
         ]
-
         answers = await at_once(
             [_client(house, cohort, place, bundles, known, doomed) for place in range(CLIENTS)]
         )
@@ -98,3 +101,33 @@ async def test_a_cohort_stays_an_anti_arborescence(house: House) -> None:
             id=cohort,
         )
         assert latest["cohort"]["latestRelease"] == {"isLatest": True, "nextRelease": None}
+
+
+async def test_only_the_latest_is_phased_or_scheduled(house: House) -> None:
+    """It is constrained, followed by another one, or archived first: each excludes another."""
+    house.version = await house.api.version(artifact="phased")
+    await house.binary(State.SIGNED)
+    bundle = await house.api.bundle(house.version)
+    product = await house.api.product()
+    for number in range(FEW + 1):
+        cohort = await house.api.cohort(product, f"cohort {number}")
+        latest = await house.api.release(cohort, bundle)
+        constraint: dict[str, object] = {"phase": {"value": 10}}
+        if number % 2:
+            constraint = {"scheduledAt": "2100-01-01T00:00:00Z"}
+        constrains = house.asks_for(
+            "updateRelease", "release { id }", releaseId=latest, **constraint
+        )
+        archives = house.asks_for("archiveReleases", "releases { id }", releaseIds=[latest])
+        clients = half([constrains] * HALF, [releases(house, cohort, bundle)] * HALF)
+        # In some rounds there is a way out.
+        answers = await at_once([*clients, *[archives] * (number % 3 == 2)])
+        for answer in answers:
+            if not answer.won:
+                check_lost(answer.error, also=REFUSALS)
+        rows = await Release.filter(cohort__name=f"cohort {number}")
+        for row in rows:
+            if row.next_release_id is not None and not row.archived:
+                assert row.phase_value is None
+                assert row.scheduled_at is None
+        assert check_rows(rows) == 1 + sum(answer.won for answer in answers[1:CLIENTS:2])

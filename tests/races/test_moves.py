@@ -122,7 +122,7 @@ async def test_signing_and_resetting_exclude_each_other(house: House) -> None:
 
 async def test_no_signature_follows_a_destroy(house: House) -> None:
     signers = await house.signers(HALF)
-    for _ in range(ROUNDS):
+    for _ in range(FEW):
         id = await house.binary(State.SIGNED)
         before = await house.told(id)
         clients = half(
