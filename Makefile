@@ -30,7 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install run explorer explorer-or-none explorer-test test lint format journey \
-	conformance races schema-lint docker-scripts ci lock clean
+	bench-fleet conformance races schema-lint docker-scripts ci lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -115,6 +115,9 @@ conformance: install $(CONFORMANCE)/node_modules/.installed ## Hold a server aga
 schema-lint: $(CONFORMANCE)/node_modules/.installed ## Lint schema.graphql, and compare it with the last tag's.
 	node $(CONFORMANCE)/lint.mjs
 	node $(CONFORMANCE)/breaking.mjs
+
+bench-fleet: install ## Ask a cohort of 10,000 devices and 500 releases; print statements and times.
+	$(BIN)/python -m bench.fleet_reads
 
 docker-scripts: install ## Play the Dockerfile without Docker, as an unprivileged user.
 	docker/check.sh

@@ -177,7 +177,7 @@ class Impact:
     @derived("The cohorts of those releases.")
     @page_arguments
     async def cohorts(self: Any, info: Info, **page: Any) -> Connection[Cohort]:
-        return await lists.COHORTS.of(info.context, tuple(self.found.before), **page)  # type: ignore[return-value]
+        return await lists.COHORTS.of(info.context, self.found.cohort_ids, **page)  # type: ignore[return-value]
 
     @derived("The products of those cohorts.")
     @page_arguments

@@ -38,7 +38,7 @@ WHERE s.organization_id = $1 AND s.signing_key_id {ids:2} AND b.state = 'SIGNED'
   )
 """
 _COHORTS = """
-SELECT DISTINCT r.cohort_id, c.product_id, bv.bundle_id FROM bundle_version bv
+SELECT DISTINCT r.cohort_id, c.product_id FROM bundle_version bv
 JOIN release r ON r.bundle_id = bv.bundle_id
 JOIN cohort c ON c.id = r.cohort_id
 WHERE bv.organization_id = $1 AND bv.artifact_version_id {ids:2}
@@ -52,8 +52,7 @@ class Impact:
     organization_id: UUID
     binaries: Mapping[UUID, int]
     version_ids: frozenset[UUID]
-    product_ids: tuple[UUID, ...]
-    bundle_ids: tuple[UUID, ...]
+    products: Mapping[UUID, UUID]
     before: Mapping[UUID, CohortFacts]
 
     @cached_property
@@ -71,6 +70,28 @@ class Impact:
         for id, facts in self.before.items():
             found |= rules.effects(facts, self.after[id], self.binaries.keys())
         return found
+
+    @cached_property
+    def bundle_ids(self) -> tuple[UUID, ...]:
+        """The bundles of the releases that something happens to, in order of id."""
+        releases = (one for facts in self.before.values() for one in facts.graph.releases)
+        return tuple(sorted({one.bundle_id for one in releases if one.id in self.effects}))
+
+    @cached_property
+    def cohort_ids(self) -> tuple[UUID, ...]:
+        """The cohorts of those releases, in order of id."""
+        return tuple(
+            sorted(
+                id
+                for id, facts in self.before.items()
+                if any(one.id in self.effects for one in facts.graph.releases)
+            )
+        )
+
+    @property
+    def product_ids(self) -> tuple[UUID, ...]:
+        """The products of those cohorts, in order of id."""
+        return tuple(sorted({self.products[id] for id in self.cohort_ids}))
 
     @cached_property
     def to_accept(self) -> Mapping[UUID, rules.ReleaseFlags]:
@@ -125,8 +146,7 @@ async def impact(
         organization_id=organization_id,
         binaries={as_uuid(row["id"]): row["revision"] for row in binaries},
         version_ids=version_ids,
-        product_ids=tuple(sorted({as_uuid(row["product_id"]) for row in held})),
-        bundle_ids=tuple(sorted({as_uuid(row["bundle_id"]) for row in held})),
+        products={as_uuid(row["cohort_id"]): as_uuid(row["product_id"]) for row in held},
         before=await resolution.cohorts(organization_id, cohort_ids, using=using),
     )
 
