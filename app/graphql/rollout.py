@@ -259,8 +259,10 @@ class Coverage:
     devices_left_out: int = plain("Devices of the other targets.")
 
 
-@strawberry.type(description="Devices that would be answered another release than now.")
-class SimulatedMove:
+@strawberry.type(description="Devices for which a release would change the same.")
+class SimulatedGroup:
+    """What moves and blocks share; it is no type of the schema itself."""
+
     devices: int = plain("How many.")
 
     @derived("The release that they run; null where that is unknown.")
@@ -269,6 +271,13 @@ class SimulatedMove:
     ) -> Release | None:
         return await _release(info, root.step.current_id)
 
+    @derived("One of them.")
+    async def example(self, root: strawberry.Parent[fleet.Alike], info: Info) -> Device | None:
+        return await fleet.device_called(info.context, root.example)  # type: ignore[return-value]
+
+
+@strawberry.type(description="Devices that would be answered another release than now.")
+class SimulatedMove(SimulatedGroup):
     @derived("What they are answered now; null for nothing.")
     async def present_release(
         self, root: strawberry.Parent[fleet.Alike], info: Info
@@ -283,28 +292,12 @@ class SimulatedMove:
     def to_simulated(self, root: strawberry.Parent[fleet.Alike]) -> bool:
         return root.to_new
 
-    @derived("One of them.")
-    async def example(self, root: strawberry.Parent[fleet.Alike], info: Info) -> Device | None:
-        return await fleet.device_called(info.context, root.example)  # type: ignore[return-value]
-
 
 @strawberry.type(description="Devices that would be answered nothing, though they are not done.")
-class SimulatedBlock:
-    devices: int = plain("How many.")
-
-    @derived("The release that they run; null where that is unknown.")
-    async def from_release(
-        self, root: strawberry.Parent[fleet.Alike], info: Info
-    ) -> Release | None:
-        return await _release(info, root.step.current_id)
-
+class SimulatedBlock(SimulatedGroup):
     @derived("Why they would be answered nothing.")
     def reason(self, root: strawberry.Parent[fleet.Alike]) -> Reason | None:
         return root.step.reason
-
-    @derived("One of them.")
-    async def example(self, root: strawberry.Parent[fleet.Alike], info: Info) -> Device | None:
-        return await fleet.device_called(info.context, root.example)  # type: ignore[return-value]
 
 
 @strawberry.type(description="What a release would do, before it is created. Nothing is written.")

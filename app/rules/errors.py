@@ -1,8 +1,6 @@
 """Every reason for which Bindery refuses something: one class, one code, on one page.
-
-A class states its facts as keyword-only attributes, so that a client decides without reading
-text. Rules and actions raise; the doors translate (GraphQL payloads, GraphQL errors, HTTP).
-`http_status` is what the byte routes answer.
+A class states its facts as keyword-only fields, so that a client decides without reading text.
+Rules and actions raise; the doors translate. `http_status` is what the byte routes answer.
 """
 
 from __future__ import annotations
