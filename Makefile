@@ -144,7 +144,7 @@ ci: ## Run every check, each within its budget.
 
 # The address of an index never reaches the files: a lock names versions and hashes only.
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
+	--no-header --no-strip-extras --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
 lock: | $(BIN)/python ## Write the locks anew from pyproject.toml (UPGRADE=--upgrade: newer versions).
 	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
