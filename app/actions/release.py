@@ -19,6 +19,7 @@ from app.rules import text, version
 from app.rules.access import Role
 from app.rules.errors import BadUserInput
 from app.rules.ids import new_id
+from app.rules.phase import Phase, check_halt_after
 from app.rules.prn import Kind
 from app.rules.resolution import CohortFacts
 from app.rules.rollout import NewPhase, NewRelease, intend
@@ -97,7 +98,7 @@ async def create_release(
     return release
 
 
-def _phase_columns(phase: rules.Phase) -> dict[str, object]:
+def _phase_columns(phase: Phase) -> dict[str, object]:
     return {
         "phase_value": None if phase.value is None else str(phase.value),
         "phase_tags": sorted(phase.tags),
@@ -170,7 +171,7 @@ async def update_release(unit: Unit, release_id: UUID, *, change: ReleaseChange)
     if facts is None:
         raise not_found(Kind.RELEASE, path=("input", "releaseId"))
     if "phase" in change.given:
-        phase = rules.Phase() if change.phase is None else change.phase.read()
+        phase = Phase() if change.phase is None else change.phase.read()
         rules.check_phase_change(facts.phase, phase)
         values |= _phase_columns(phase)
         facts = replace(facts, phase_value=phase.value, phase_tags=phase.tags)
@@ -199,7 +200,7 @@ def _changed(change: ReleaseChange) -> dict[str, object]:
     if "scheduled_at" in change.given:
         values["scheduled_at"] = change.scheduled_at
     if "halt_after" in change.given:
-        rules.check_halt_after(change.halt_after)
+        check_halt_after(change.halt_after)
         values["halt_after"] = change.halt_after
     if "version_requirement" in change.given:
         if change.version_requirement is not None:

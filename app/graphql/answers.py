@@ -22,11 +22,8 @@ from app.rules.binary import State
 from app.rules.facts import told
 from app.rules.impact import Counts, Effect, affected_by
 from app.rules.release import ReleaseFacts
-from app.rules.resolution import (
-    TraceStep,
-    UpdateAnswer,
-    resolve_update,
-)
+from app.rules.resolution import UpdateAnswer, resolve_update
+from app.rules.trace import TraceStep
 
 
 @dataclass

@@ -12,7 +12,8 @@ from app.rules.access import Role
 from app.rules.binary import ContentHealth, Move, State, VerificationStatus
 from app.rules.impact import Effect
 from app.rules.part import PartState
-from app.rules.resolution import BinaryReason, Match, Reason, Status
+from app.rules.resolution import BinaryReason, Match, Status
+from app.rules.trace import Reason
 
 E = TypeVar("E", bound=type[Enum])
 

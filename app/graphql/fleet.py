@@ -13,8 +13,9 @@ from app.reads import fleet, resolution
 from app.rules.bundle import check_releasable
 from app.rules.errors import AlreadyExists, ProductArchived
 from app.rules.ids import new_id
+from app.rules.phase import phase_limit
 from app.rules.prn import Kind, format_prn
-from app.rules.release import CohortGraph, phase_limit
+from app.rules.release import CohortGraph
 from app.rules.resolution import BinaryAnswer, resolve_binary
 from app.rules.rollout import Adoption, NewRelease, Step, adoption, both_keys, intend, simulate
 
@@ -180,7 +181,10 @@ async def simulation_of(
     _check_version(context, before.graph, new.version)
     after = intended.within(before, held[bundle_id])
     groups = await fleet.devices(
-        context.organization_id, cohorts, key=lambda device, _: both_keys(device, before, after)
+        context.organization_id,
+        cohorts,
+        key=lambda device, _: both_keys(device, before, after),
+        also_tags=after.graph.phase_tags,
     )
     found: dict[Step, Alike] = {}
     for group in groups[cohort_id]:

@@ -28,7 +28,8 @@ from app.graphql.types import (
 )
 from app.rules import binary as rules
 from app.rules.impact import Effect
-from app.rules.resolution import BinaryAnswer, BinaryReason, Match, Reason, Status
+from app.rules.resolution import BinaryAnswer, BinaryReason, Match, Status
+from app.rules.trace import Reason
 
 
 @strawberry.type(description="Which binary serves a target, and why.")

@@ -20,12 +20,13 @@ from app.rules.resolution import CohortFacts, DeviceFacts
 _GROUP = """
 d.cohort_id, d.product_id, d.tags, d.quarantined, d.pinned_release_id,
 d.reported_release_id, d.reported_bundle_id, d.reported_version"""
-_UNCLAIMED = f"""
-SELECT {_GROUP}, COUNT(*) AS n, MIN(d.identifier) AS example FROM device d
-WHERE d.organization_id = $1 AND d.cohort_id {{ids:2}} AND NOT EXISTS (
-    SELECT 1 FROM release_claim c WHERE c.device_id = d.id AND c.release_id {{ids:3}}
+_GROUP_WITHOUT_TAGS = _GROUP.replace(" d.tags,", "")
+_UNCLAIMED = """
+SELECT {group}, COUNT(*) AS n, MIN(d.identifier) AS example FROM device d
+WHERE d.organization_id = $1 AND d.cohort_id {ids:2} AND NOT EXISTS (
+    SELECT 1 FROM release_claim c WHERE c.device_id = d.id AND c.release_id {ids:3}
 )
-GROUP BY {_GROUP}
+GROUP BY {group}
 """
 _CLAIMED = f"""
 SELECT {_GROUP}, d.identifier AS example, c.device_id, c.release_id
@@ -62,15 +63,23 @@ Key = Callable[[DeviceFacts, CohortFacts], Hashable]
 
 
 async def devices(
-    organization_id: UUID, cohorts: Mapping[UUID, CohortFacts], *, key: Key = group_key
+    organization_id: UUID,
+    cohorts: Mapping[UUID, CohortFacts],
+    *,
+    key: Key = group_key,
+    also_tags: frozenset[str] = frozenset(),
 ) -> dict[UUID, list[Group]]:
     """The devices of cohorts in groups; three statements, however many there are.
 
-    `key` gives what the answer depends on; devices with equal keys are one group.
+    `key` gives what the answer depends on; devices with equal keys are one group. `also_tags` are
+    the tags that it looks at beyond those of the cohorts' phases.
     """
     phased = sorted({id for facts in cohorts.values() for id in facts.graph.phased_ids})
     arguments: list[Any] = [organization_id, sorted(cohorts), phased]
-    rows = await database.query(_UNCLAIMED, arguments)
+    # Tags tear groups apart, so they are read only where a phase asks for one.
+    tagged = any((also_tags, *(facts.graph.phase_tags for facts in cohorts.values())))
+    group = _GROUP if tagged else _GROUP_WITHOUT_TAGS
+    rows = await database.query(_UNCLAIMED.replace("{group}", group), arguments)
     claims: dict[UUID, set[UUID]] = defaultdict(set)
     holders: dict[UUID, Mapping[str, Any]] = {}
     for held in await database.query(_CLAIMED, arguments) if phased else ():
@@ -140,7 +149,7 @@ def _device(
         id=cohort_id,
         target=product["target"],
         cohort_id=cohort_id,
-        tags=frozenset(as_list(row["tags"])),
+        tags=frozenset(as_list(row["tags"])) if "tags" in row else frozenset(),
         quarantined=bool(row["quarantined"]),
         product_archived=bool(product["archived"]),
         pinned_release_id=maybe_uuid(row["pinned_release_id"]),

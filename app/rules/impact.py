@@ -17,12 +17,12 @@ from app.rules.binary import State
 from app.rules.resolution import (
     CohortFacts,
     DeviceFacts,
-    Reason,
     Status,
+    decide,
     locate,
-    path_of,
-    resolve_update,
+    start_of,
 )
+from app.rules.trace import Reason
 from app.rules.version import AffectedTarget as AffectedTarget
 from app.rules.version import VersionFacts
 from app.rules.version import affected_by as affected_by
@@ -147,13 +147,14 @@ def count(
     """
     newly = newly_affected(before, after)
     gates = {r.id for r in before.graph.releases if r.required and not r.archived} & newly
+    gated = before.graph.leading_to(gates)
     losing = stuck = 0
     for device, number in devices:
-        now = resolve_update(device, before, at=at)
-        then = resolve_update(device, after, at=at)
+        now = decide(device, before, at=at)
+        then = decide(device, after, at=at)
         if now.status is Status.UPDATE and then.release_id != now.release_id:
             losing += number
-        if then.status is Status.NO_UPDATE and any(r.id in gates for r in path_of(device, before)):
+        if then.status is Status.NO_UPDATE and start_of(device, before) in gated:
             stuck += number
     return Counts(losing, stuck)
 
@@ -172,10 +173,12 @@ def group_key(device: DeviceFacts, cohort: CohortFacts | None) -> Hashable:
         return Reason.NO_COHORT
     graph = cohort.graph
     place = locate(device, graph)
+    # How a place was found shows only where no path starts, or where a pin may name it again.
+    told = place.start_id is None or device.pinned_release_id is not None
     return (
         device.target,
         device.pinned_release_id,
-        place.found_by,
+        place.found_by if told else None,
         place.current.id if place.current else None,
         place.start_id,
         str(place.version) if graph.versions.requirements else None,

@@ -6,21 +6,18 @@ end in the one latest release, which has no next. Source of the rules: the domai
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from app.rules import text
-from app.rules.errors import BadUserInput, ReleaseConstrained, ReleaseGraph
-from app.rules.text import label
+from app.rules.errors import ReleaseConstrained, ReleaseGraph
+from app.rules.phase import Phase
 from app.rules.version import VersionIndex
-
-MAX_PHASE_DEVICES: Final = 1_000_000_000
 
 
 class GraphRule(StrEnum):
@@ -50,22 +47,6 @@ class Edge(NamedTuple):
 
     release_id: UUID
     next_id: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """Whom a release is open to: a share or number of devices, or those with a tag, or all.
-
-    At most one of `value` and `tags` is set; with neither the release has no phase.
-    """
-
-    value: Decimal | None = None
-    tags: frozenset[str] = frozenset()
-
-    @property
-    def limits(self) -> bool:
-        """Whether it may leave a device out. A value of 1 is everyone."""
-        return bool(self.tags) or (self.value is not None and self.value != 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +90,7 @@ class CohortGraph:
         self._steps = check_anti_arborescence(self.releases)
         self._by_id = {release.id: release for release in self.releases}
         self._paths: dict[UUID, tuple[ReleaseFacts, ...]] = {}
+        self._reaches: dict[UUID, tuple[ReleaseFacts, ...]] = {}
 
     def get(self, release_id: UUID | None) -> ReleaseFacts | None:
         """The release of this id; None if it is not of this cohort."""
@@ -128,15 +110,48 @@ class CohortGraph:
         if start_id is None:
             return ()
         if start_id not in self._paths:
-            walk = [self._by_id[start_id]]
-            while walk[-1].next_id is not None:
-                walk.append(self._by_id[walk[-1].next_id])
-            self._paths[start_id] = tuple(walk)
+            self._paths[start_id] = tuple(self._walk(start_id))
         return self._paths[start_id]
 
     def after(self, release_id: UUID) -> tuple[ReleaseFacts, ...]:
         """The releases after this one, to the latest."""
         return self.path(self._by_id[release_id].next_id)
+
+    def reach(self, start_id: UUID | None) -> tuple[ReleaseFacts, ...]:
+        """What a device whose path starts here is judged for (section 8, step 3).
+
+        The unarchived releases of the path from its target, which is the first required one or
+        else the last, back to the start.
+        """
+        if start_id is None:
+            return ()
+        ahead: list[ReleaseFacts] = []
+        reach: tuple[ReleaseFacts, ...] = ()
+        for release in self._walk(start_id):
+            if release.id in self._reaches:
+                reach = self._reaches[release.id]
+                break
+            ahead.append(release)
+            if release.required and not release.archived:
+                break
+        for release in reversed(ahead):
+            reach = reach if release.archived else (*reach, release)
+            self._reaches[release.id] = reach
+        return reach
+
+    def leading_to(self, ids: Collection[UUID]) -> frozenset[UUID]:
+        """The releases whose path, themselves included, goes through one of these."""
+        leading: set[UUID] = set()
+        for release in map(self._by_id.__getitem__, self._steps):
+            if release.id in ids or release.next_id in leading:
+                leading.add(release.id)
+        return frozenset(leading)
+
+    def _walk(self, start_id: UUID) -> Iterator[ReleaseFacts]:
+        release: ReleaseFacts | None = self._by_id[start_id]
+        while release is not None:
+            yield release
+            release = self.get(release.next_id)
 
     @cached_property
     def start_id(self) -> UUID | None:
@@ -300,61 +315,6 @@ def check_phase_change(present: Phase, wanted: Phase) -> None:
     if present.value == 1 and wanted != present:
         message = "The phase is 1, everyone, and that is final."
         raise _constrained(message, ConstraintRule.PHASE_FINAL, field="phase")
-
-
-def parse_phase(
-    *, value: float | Decimal | None = None, with_tags: Sequence[str] | None = None
-) -> Phase:
-    """The phase that a value or tags make, or none if both are None (section 7, third bullet).
-
-    A value is a fraction from 0.0 to 1.0, or a whole number of devices from 2 on; a float counts
-    as the decimal number that it is written as. Tags are 1 to 32. Raises BadUserInput.
-    """
-    path: tuple[str, ...] = ("input", "phase")
-    if value is not None and with_tags is not None:
-        raise BadUserInput(f"{label(path)} takes a value or tags, not both.", path=path)
-    if value is not None:
-        return Phase(_phase_value(value, path=(*path, "value")))
-    if with_tags is None:
-        return Phase()
-    path = ("input", "phase", "tags")
-    if not with_tags:
-        raise BadUserInput(f"{label(path)} must hold 1 to 32 tags, such as 'beta'.", path=path)
-    return Phase(tags=frozenset(text.tags(with_tags, path=path)))
-
-
-def phase_limit(value: Decimal, devices: int) -> int | None:
-    """How many devices of a cohort of this size a phase's value lets in; None is everyone.
-
-    A fraction is ⌊value × devices⌋ in exact arithmetic, at least 1 when it is above 0.
-    """
-    if value == 1:
-        return None
-    if value > 1:
-        return int(value)
-    numerator, denominator = value.as_integer_ratio()
-    return max(numerator * devices // denominator, 1 if value else 0)
-
-
-def check_halt_after(halt_after: int | None) -> None:
-    """Promise that a phase may halt after so many failures: 1 or more, or never (None)."""
-    if halt_after is not None and halt_after < 1:
-        path = ("input", "haltAfter")
-        raise BadUserInput(f"{label(path)} must be 1 or more failures, or null.", path=path)
-
-
-def _phase_value(value: float | Decimal, *, path: Sequence[str]) -> Decimal:
-    number = Decimal(str(value))
-    fits = number.is_finite() and (
-        0 <= number <= 1 or (2 <= number <= MAX_PHASE_DEVICES and number == int(number))
-    )
-    if not fits:
-        raise BadUserInput(
-            f"{label(path)} must be a fraction from 0.0 to 1.0, such as 0.25, or a whole number of "
-            f"devices from 2 to {MAX_PHASE_DEVICES}, such as 50.",
-            path=path,
-        )
-    return number
 
 
 def _check_required_kept(graph: CohortGraph, moved: CohortGraph, release_id: UUID) -> None:

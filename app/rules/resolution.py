@@ -15,7 +15,9 @@ from uuid import UUID
 
 from semver import Version
 
-from app.rules.release import CohortGraph, ReleaseFacts, phase_limit
+from app.rules.phase import phase_limit
+from app.rules.release import CohortGraph, ReleaseFacts
+from app.rules.trace import Reason, TraceStep, passed_over
 from app.rules.version import AffectedTarget, reported_version
 
 # What resolves within one artifact version has its home there, and is asked for here too.
@@ -27,8 +29,6 @@ from app.rules.version import VersionFacts as VersionFacts
 from app.rules.version import affected_by as affected_by
 from app.rules.version import resolve_binary as resolve_binary
 
-Fact = str | int | datetime | UUID | tuple[str, ...] | tuple[UUID, ...] | None
-
 
 class Status(StrEnum):
     """What a device is told."""
@@ -36,30 +36,6 @@ class Status(StrEnum):
     UPDATE = "UPDATE"
     NO_UPDATE = "NO_UPDATE"
     DEVICE_QUARANTINE = "DEVICE_QUARANTINE"
-
-
-class Reason(StrEnum):
-    """The one reason of each step of a trace; the last five, and a foreign pin, name no release."""
-
-    SELECTED = "SELECTED"
-    SKIPPED = "SKIPPED"
-    REQUIRED = "REQUIRED"
-    DISABLED = "DISABLED"
-    ARCHIVED = "ARCHIVED"
-    AFFECTED = "AFFECTED"
-    SCHEDULED = "SCHEDULED"
-    PHASE_FULL = "PHASE_FULL"
-    PHASE_HALTED = "PHASE_HALTED"
-    TAG_MISMATCH = "TAG_MISMATCH"
-    VERSION_REQUIREMENT = "VERSION_REQUIREMENT"
-    NO_COMPATIBLE_BINARY = "NO_COMPATIBLE_BINARY"
-    CONTENT_CORRUPT = "CONTENT_CORRUPT"
-    PINNED = "PINNED"
-    QUARANTINED = "QUARANTINED"
-    NO_COHORT = "NO_COHORT"
-    NO_MATCHING_VERSION = "NO_MATCHING_VERSION"
-    UP_TO_DATE = "UP_TO_DATE"
-    PRODUCT_ARCHIVED = "PRODUCT_ARCHIVED"
 
 
 class FoundBy(StrEnum):
@@ -101,48 +77,6 @@ class ManifestEntry(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class TraceStep:
-    """One release looked at, or None for what concerns none; the reason, and its facts."""
-
-    release_id: UUID | None
-    reason: Reason
-    facts: Mapping[str, Fact] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A path prepared for every device on it: section 8, step 3.
-
-    `reach` are its unarchived releases with their position, from the target back to the start;
-    `steps` has a trace step for each release of the path, as if none were judged.
-    """
-
-    reach: tuple[tuple[ReleaseFacts, int], ...]
-    steps: tuple[TraceStep, ...]
-
-    @classmethod
-    def of(cls, path: tuple[ReleaseFacts, ...]) -> Stretch:
-        """Prepare a path: what is behind its first required release waits, reason REQUIRED."""
-        gate = next((r.id for r in path if r.required and not r.archived), None)
-        behind, reach, steps = False, [], []
-        for position, release in enumerate(path):
-            if release.archived:
-                steps.append(TraceStep(release.id, Reason.ARCHIVED))
-            elif behind:
-                steps.append(TraceStep(release.id, Reason.REQUIRED, {"required_release_id": gate}))
-            else:
-                steps.append(TraceStep(release.id, Reason.SKIPPED))
-                reach.append((release, position))
-                behind = release.id == gate
-        return cls(tuple(reversed(reach)), tuple(steps))
-
-    def passed_over(self, position: int) -> tuple[TraceStep, ...]:
-        """The steps of what was not judged, if all from the target back to this position was."""
-        judged = self.steps[position:]
-        return self.steps[:position] + tuple(s for s in judged if s.reason is not Reason.SKIPPED)
-
-
-@dataclass(frozen=True, slots=True)
 class CohortFacts:
     """All that is not the device's own: graph, number of devices, claims and failures by release.
 
@@ -154,11 +88,11 @@ class CohortFacts:
     bundles: Mapping[UUID, tuple[VersionFacts, ...]]
     claims: Mapping[UUID, int] = field(default_factory=dict)
     failures: Mapping[UUID, int] = field(default_factory=dict)
-    # What follows from the facts above is worked out once: by bundle, start, and bundle and target.
+    # What follows from these is worked out once: by bundle, by release, by bundle and target.
     _affected: dict[UUID, tuple[AffectedTarget, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-    _stretches: dict[UUID | None, Stretch] = field(
+    _closed: dict[UUID, TraceStep | None] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
     _binaries: dict[tuple[UUID, str], tuple[tuple[UUID, BinaryAnswer], ...]] = field(
@@ -171,11 +105,20 @@ class CohortFacts:
             self._affected[bundle_id] = affected_by(self.bundles[bundle_id])
         return self._affected[bundle_id]
 
-    def stretch(self, start_id: UUID | None) -> Stretch:
-        """The path that starts at this release, prepared."""
-        if start_id not in self._stretches:
-            self._stretches[start_id] = Stretch.of(self.graph.path(start_id))
-        return self._stretches[start_id]
+    def closed(self, release: ReleaseFacts) -> TraceStep | None:
+        """Why this release serves no device at any time, or None if it may."""
+        if release.id not in self._closed:
+            self._closed[release.id] = self._judge_closed(release)
+        return self._closed[release.id]
+
+    def _judge_closed(self, release: ReleaseFacts) -> TraceStep | None:
+        if release.archived:
+            return TraceStep(release.id, Reason.ARCHIVED)
+        if release.disabled:
+            return TraceStep(release.id, Reason.DISABLED, {"required": release.required})
+        if affected := self.affected(release.bundle_id):
+            return TraceStep(release.id, Reason.AFFECTED, affected[0]._asdict())
+        return None
 
     def binaries(self, bundle_id: UUID, target: str) -> tuple[tuple[UUID, BinaryAnswer], ...]:
         """For each artifact version of the bundle, in order, the answer for this target."""
@@ -203,8 +146,28 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What a device gets, without the manifest; `judged` is the end of its trace.
+
+    `release` is set exactly if the status is UPDATE, `place` if the device has a cohort.
+    """
+
+    status: Status
+    judged: tuple[TraceStep, ...]
+    release: ReleaseFacts | None = None
+    place: Place | None = None
+
+    @property
+    def release_id(self) -> UUID | None:
+        """The id of the release that is served."""
+        return self.release.id if self.release else None
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateAnswer:
-    """What a device gets. Release, bundle and manifest are set exactly if the status is UPDATE.
+    """What a device gets, in full.
+
+    Release, bundle and manifest are set exactly if the status is UPDATE.
 
     The trace holds first the releases passed over unjudged, in the order of the path, then those
     judged, from the target back; its last step is the answer: SELECTED or PINNED with the
@@ -249,32 +212,59 @@ def resolve_update(
     `lost` are releases whose last place another device took meanwhile: their phase counts as
     full, so that the loser of a race for a claim resolves again without them (section 7).
     """
+    found = decide(device, cohort, at=at, lost=lost)
+    trace = (*passed_over(path_of(device, cohort), found.judged), *found.judged)
+    if cohort is None or found.release is None:
+        return UpdateAnswer(found.status, trace, place=found.place)
+    manifest = tuple(
+        ManifestEntry(version_id, answer.binary_id)
+        for version_id, answer in cohort.binaries(found.release.bundle_id, device.target)
+        if answer.binary_id is not None
+    )
+    return UpdateAnswer(
+        found.status, trace, found.release.id, found.release.bundle_id, manifest, found.place
+    )
+
+
+def decide(
+    device: DeviceFacts,
+    cohort: CohortFacts | None,
+    *,
+    at: datetime,
+    lost: frozenset[UUID] = frozenset(),
+) -> Decision:
+    """What `resolve_update` answers, as far as counting many devices needs it."""
     # Quarantine is the first step of section 8, so it is told even if the product is archived.
     if device.quarantined:
-        return UpdateAnswer(Status.DEVICE_QUARANTINE, (TraceStep(None, Reason.QUARANTINED),))
+        return Decision(Status.DEVICE_QUARANTINE, (TraceStep(None, Reason.QUARANTINED),))
     if device.product_archived:
-        return UpdateAnswer(Status.NO_UPDATE, (TraceStep(None, Reason.PRODUCT_ARCHIVED),))
+        return Decision(Status.NO_UPDATE, (TraceStep(None, Reason.PRODUCT_ARCHIVED),))
     if cohort is None or device.cohort_id is None:
-        return UpdateAnswer(Status.NO_UPDATE, (TraceStep(None, Reason.NO_COHORT),))
+        return Decision(Status.NO_UPDATE, (TraceStep(None, Reason.NO_COHORT),))
     place = locate(device, cohort.graph)
     case = _Case(device, cohort, place, at, lost)
     if device.pinned_release_id is not None:
-        return _resolve_pinned(case, device.pinned_release_id)
+        return _decide_pinned(case, device.pinned_release_id)
     if place.found_by is FoundBy.NO_MATCHING_VERSION:
         step = TraceStep(None, Reason.NO_MATCHING_VERSION, {"version": str(place.version)})
-        return UpdateAnswer(Status.NO_UPDATE, (step,), place=place)
-    return _resolve_path(case)
+        return case.no_update(step)
+    return _decide_path(case)
 
 
-def path_of(device: DeviceFacts, cohort: CohortFacts | None) -> tuple[ReleaseFacts, ...]:
-    """The path that a device goes along, archived releases included; none if it has none.
+def start_of(device: DeviceFacts, cohort: CohortFacts | None) -> UUID | None:
+    """The release that a device's path starts at; None if it has no path.
 
     A device that is quarantined, pinned, without cohort, or of an archived product has none.
     """
     held = device.quarantined or device.product_archived or device.pinned_release_id is not None
     if held or cohort is None or device.cohort_id is None:
-        return ()
-    return cohort.graph.path(locate(device, cohort.graph).start_id)
+        return None
+    return locate(device, cohort.graph).start_id
+
+
+def path_of(device: DeviceFacts, cohort: CohortFacts | None) -> tuple[ReleaseFacts, ...]:
+    """The path that a device goes along, archived releases included; none if it has none."""
+    return () if cohort is None else cohort.graph.path(start_of(device, cohort))
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,21 +279,19 @@ class _Case:
 
     def judge(self, release: ReleaseFacts, *, servable: Reason) -> TraceStep:
         """Section 8, step 4: `servable`, or the first reason for which this one is not served."""
-        if release.archived:
-            return TraceStep(release.id, Reason.ARCHIVED)
-        if release.disabled:
-            return TraceStep(release.id, Reason.DISABLED, {"required": release.required})
-        if affected := self.cohort.affected(release.bundle_id):
-            return TraceStep(release.id, Reason.AFFECTED, affected[0]._asdict())
-        if release.is_scheduled(at=self.at):
-            facts = {"scheduled_at": release.scheduled_at}
-            return TraceStep(release.id, Reason.SCHEDULED, facts)
         return (
-            self._phase(release)
+            self.cohort.closed(release)
+            or self._schedule(release)
+            or self._phase(release)
             or self._version(release)
             or self._content(release)
             or TraceStep(release.id, servable)
         )
+
+    def _schedule(self, release: ReleaseFacts) -> TraceStep | None:
+        if not release.is_scheduled(at=self.at):
+            return None
+        return TraceStep(release.id, Reason.SCHEDULED, {"scheduled_at": release.scheduled_at})
 
     def _phase(self, release: ReleaseFacts) -> TraceStep | None:
         failures = self.cohort.failures.get(release.id, 0)
@@ -346,20 +334,11 @@ class _Case:
                 )
         return None
 
-    def serve(self, release: ReleaseFacts, trace: tuple[TraceStep, ...]) -> UpdateAnswer:
-        """Section 8, step 5: the answer with this release, whose binaries all resolve."""
-        binaries = self.cohort.binaries(release.bundle_id, self.device.target)
-        manifest = tuple(
-            ManifestEntry(version_id, answer.binary_id)
-            for version_id, answer in binaries
-            if answer.binary_id is not None
-        )
-        return UpdateAnswer(
-            Status.UPDATE, trace, release.id, release.bundle_id, manifest, self.place
-        )
+    def serve(self, release: ReleaseFacts, *judged: TraceStep) -> Decision:
+        return Decision(Status.UPDATE, judged, release, self.place)
 
-    def no_update(self, *trace: TraceStep) -> UpdateAnswer:
-        return UpdateAnswer(Status.NO_UPDATE, trace, place=self.place)
+    def no_update(self, *judged: TraceStep) -> Decision:
+        return Decision(Status.NO_UPDATE, judged, place=self.place)
 
     def up_to_date(self) -> TraceStep:
         current = self.place.current
@@ -367,7 +346,7 @@ class _Case:
         return TraceStep(None, Reason.UP_TO_DATE, facts)
 
 
-def _resolve_pinned(case: _Case, pinned_id: UUID) -> UpdateAnswer:
+def _decide_pinned(case: _Case, pinned_id: UUID) -> Decision:
     """Section 8, step 1: the pinned release if servable and not the current one; nothing else."""
     pinned = case.cohort.graph.get(pinned_id)
     if pinned is None:
@@ -383,16 +362,14 @@ def _resolve_pinned(case: _Case, pinned_id: UUID) -> UpdateAnswer:
     ):
         return case.no_update(case.up_to_date())
     step = case.judge(pinned, servable=Reason.PINNED)
-    return case.serve(pinned, (step,)) if step.reason is Reason.PINNED else case.no_update(step)
+    return case.serve(pinned, step) if step.reason is Reason.PINNED else case.no_update(step)
 
 
-def _resolve_path(case: _Case) -> UpdateAnswer:
+def _decide_path(case: _Case) -> Decision:
     """Section 8, steps 3 and 4: from the target back to the start of the path."""
-    stretch = case.cohort.stretch(case.place.start_id)
     judged: list[TraceStep] = []
-    for release, position in stretch.reach:
+    for release in case.cohort.graph.reach(case.place.start_id):
         judged.append(case.judge(release, servable=Reason.SELECTED))
         if judged[-1].reason is Reason.SELECTED:
-            return case.serve(release, (*stretch.passed_over(position), *judged))
-    answer = () if judged else (case.up_to_date(),)
-    return case.no_update(*stretch.passed_over(0), *judged, *answer)
+            return case.serve(release, *judged)
+    return case.no_update(*(judged or [case.up_to_date()]))

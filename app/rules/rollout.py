@@ -8,26 +8,17 @@ from datetime import datetime
 from uuid import UUID
 
 from app.rules.impact import group_key
-from app.rules.release import (
-    CohortGraph,
-    Edge,
-    Phase,
-    ReleaseFacts,
-    check_constraints,
-    check_halt_after,
-    insert,
-    parse_phase,
-    with_edges,
-)
+from app.rules.phase import Phase, check_halt_after, parse_phase
+from app.rules.release import CohortGraph, Edge, ReleaseFacts, check_constraints, insert, with_edges
 from app.rules.resolution import (
     CohortFacts,
     DeviceFacts,
-    Reason,
     Status,
+    decide,
     locate,
-    path_of,
-    resolve_update,
+    start_of,
 )
+from app.rules.trace import Reason
 from app.rules.version import VersionFacts, parse_requirement, parse_version
 
 
@@ -138,15 +129,16 @@ class Adoption:
 
 def simulate(device: DeviceFacts, before: CohortFacts, after: CohortFacts, *, at: datetime) -> Step:
     """What a device gets with the facts as they are, and as they would be."""
-    now = resolve_update(device, before, at=at)
-    then = resolve_update(device, after, at=at)
+    now = decide(device, before, at=at)
+    then = decide(device, after, at=at)
     current = locate(device, before.graph).current
-    blocked = then.status is not Status.UPDATE and then.trace[-1].reason is not Reason.UP_TO_DATE
+    reason = then.judged[-1].reason
+    blocked = then.status is not Status.UPDATE and reason is not Reason.UP_TO_DATE
     return Step(
         current.id if current else None,
         now.release_id,
         then.release_id,
-        then.trace[-1].reason if blocked else None,
+        reason if blocked else None,
     )
 
 
@@ -167,6 +159,7 @@ def adoption(
     `claimers` are those that hold a claim on it.
     """
     passed = {release.id for release in cohort.graph.after(release_id)}
+    leading = cohort.graph.leading_to({release_id})
     on = claimed = before = behind = 0
     for device, number in devices:
         current = locate(device, cohort.graph).current
@@ -174,7 +167,7 @@ def adoption(
             on += number
         elif current is not None and current.id in passed:
             behind += number
-        elif any(release.id == release_id for release in path_of(device, cohort)):
+        elif start_of(device, cohort) in leading:
             before += number
     for device, number in claimers:
         current = locate(device, cohort.graph).current

@@ -119,8 +119,10 @@ class VersionIndex:
         same text counts, else the highest id.
         """
         same = self._ids.get(version, [])
+        if len(same) < 2:
+            return same[0] if same else None
         exact = (id for id in same if str(self.by_id[id]) == str(version))
-        return next(exact, same[0] if same else None)
+        return next(exact, same[0])
 
     def above(self, version: Version) -> UUID | None:
         """The unarchived release of the lowest version above this one that takes it.

@@ -7,22 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.rules.errors import BadUserInput, ReleaseConstrained, ReleaseGraph
+from app.rules.phase import Phase, check_halt_after, parse_phase, phase_limit
 from app.rules.release import (
     CohortGraph,
     ConstraintRule,
     Edge,
     GraphRule,
-    Phase,
     ReleaseFacts,
     check_anti_arborescence,
     check_constraints,
-    check_halt_after,
     check_new_latest,
     check_phase_change,
     insert,
     move,
-    parse_phase,
-    phase_limit,
     with_edges,
 )
 from tests.rules import oracle

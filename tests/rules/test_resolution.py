@@ -16,13 +16,12 @@ from app.rules.resolution import (
     DeviceFacts,
     FoundBy,
     ManifestEntry,
-    Reason,
     Status,
-    TraceStep,
     UpdateAnswer,
     path_of,
     resolve_update,
 )
+from app.rules.trace import Reason, TraceStep
 from app.rules.version import BinaryFacts, VersionFacts
 from tests.rules import oracle
 from tests.rules.oracle import ARM, AT, X86

@@ -8,7 +8,7 @@ import pytest
 from app.rules.binary import State
 from app.rules.errors import BadUserInput, BinderyError, ReleaseConstrained, ReleaseGraph
 from app.rules.release import CohortGraph, Edge, ReleaseFacts
-from app.rules.resolution import CohortFacts, DeviceFacts, Reason
+from app.rules.resolution import CohortFacts, DeviceFacts
 from app.rules.rollout import (
     Adoption,
     Intended,
@@ -20,6 +20,7 @@ from app.rules.rollout import (
     intend,
     simulate,
 )
+from app.rules.trace import Reason
 from app.rules.version import BinaryFacts, VersionFacts
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from app.graphql.enums import REASONS
-from app.rules.resolution import Reason
+from app.rules.trace import Reason
 
 
 class Decision(NamedTuple):

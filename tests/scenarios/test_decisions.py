@@ -13,7 +13,8 @@ import pytest
 from app.rules.binary import ContentHealth, State
 from app.rules.facts import camel
 from app.rules.release import CohortGraph, ReleaseFacts
-from app.rules.resolution import CohortFacts, DeviceFacts, Reason, TraceStep, resolve_update
+from app.rules.resolution import CohortFacts, DeviceFacts, resolve_update
+from app.rules.trace import Reason, TraceStep
 from app.rules.version import BinaryFacts, VersionFacts
 from tests.scenarios.decisions import DECISIONS
 from tests.scenarios.stage import ARM, X86
