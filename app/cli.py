@@ -1,6 +1,7 @@
-"""The command line: `bindery serve | migrate | key | demo`.
+"""The command line: `bindery serve | migrate | key | demo | fsck`.
 
-Every refusal is one line on standard error, and status 1; a mistyped command is status 2.
+Every refusal is one line on standard error, and status 1; a mistyped command is status 2,
+and so is an fsck that could not look.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -27,8 +29,10 @@ from app.actions import access
 from app.actions.unit import Actor
 from app.http.protocol import DeadlineProtocol
 from app.main import create_app, running
+from app.reads import fsck
 from app.rules.access import Role
 from app.rules.errors import BinderyError, DatabaseUnavailable
+from app.rules.fsck import MEND, Finding
 from app.server import Server
 from app.settings import Settings, SettingsError, load
 
@@ -54,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except (Stop, SettingsError, BinderyError) as refusal:
         print(f"bindery: {' '.join(str(refusal).split())}", file=sys.stderr)
-        return 1
+        return 2 if chosen.run is _fsck else 1
     return status
 
 
@@ -75,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
 
     _command(commands, "migrate", _migrate, "bring the database to this version")
     _command(commands, "demo", _demo, "load the demo data set, and print a key for it")
+
+    check = _command(commands, "fsck", _fsck, "say where records and content disagree")
+    check.add_argument("--json", action="store_true", help="print the findings as JSON")
 
     key = commands.add_parser("key", help="API keys", description="API keys").add_subparsers(
         required=True, metavar="COMMAND"
@@ -214,6 +221,29 @@ def _demo(_chosen: argparse.Namespace, settings: Settings) -> int:
     with _alone(settings):
         print(asyncio.run(run(_app(settings).state.server)))
     return 0
+
+
+def _fsck(chosen: argparse.Namespace, settings: Settings) -> int:
+    async def run(server: Server) -> list[Finding]:
+        with _told(settings):
+            async with database.opened(settings.database_url, pool=2):
+                await server.store.open()
+                try:
+                    return await fsck.inspect(server.store)
+                finally:
+                    await server.store.close()
+
+    found = asyncio.run(run(_app(settings).state.server))
+    told = [
+        {"code": one.code, "subject": one.subject, "wrong": one.wrong, "mend": MEND[one.code]}
+        for one in found
+    ]
+    if chosen.json:
+        print(json.dumps({"findings": told}))
+    else:
+        for one in told:
+            print(f"{one['code']} {one['subject']}: {one['wrong']} {one['mend']}")
+    return 1 if found else 0
 
 
 @contextlib.contextmanager
