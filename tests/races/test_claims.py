@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -12,7 +11,7 @@ from app.models import ReleaseClaim
 from app.rules.binary import State
 from tests.races.house import Answer, House, at_once
 
-CLAIMS: Final = int(os.environ.get("BINDERY_CLAIMS", "200"))
+CLAIMS: Final = 1_000
 UPDATE: Final = "update { status release { name } }"
 
 
