@@ -34,20 +34,20 @@ LEFT JOIN binary_record b ON b.artifact_version_id = v.id
 WHERE v.organization_id = $1 AND v.id {ids:2}
 ORDER BY v.id, b.id
 """
-_DEVICE_COUNTS = """
-SELECT cohort_id, COUNT(*) AS n FROM device
+_COUNTS = """
+SELECT cohort_id AS id, COUNT(*) AS n FROM device
 WHERE organization_id = $1 AND cohort_id {ids:2} GROUP BY cohort_id
-"""
-_CLAIM_COUNTS = """
-SELECT c.release_id, COUNT(*) AS n FROM release_claim c
+UNION ALL
+SELECT c.release_id AS id, COUNT(*) AS n FROM release_claim c
 JOIN release r ON r.id = c.release_id
 WHERE c.organization_id = $1 AND r.cohort_id {ids:2} GROUP BY c.release_id
 """
-_DEVICE_CLAIMS = """
-SELECT device_id, release_id FROM release_claim
-WHERE organization_id = $1 AND device_id {ids:2}
+_DEVICES = """
+SELECT d.id, p.target, p.archived, c.release_id AS claimed FROM device d
+JOIN product p ON p.id = d.product_id
+LEFT JOIN release_claim c ON c.device_id = d.id
+WHERE d.organization_id = $1 AND d.id {ids:2}
 """
-_PRODUCTS = "SELECT id, target, archived FROM product WHERE organization_id = $1 AND id {ids:2}"
 
 
 async def cohorts(
@@ -56,7 +56,7 @@ async def cohorts(
     *,
     using: database.Connection | None = None,
 ) -> dict[UUID, CohortFacts]:
-    """All that is known of these cohorts; five statements, however many there are."""
+    """All that is known of these cohorts; three statements, however many there are."""
     wanted: list[Any] = [organization_id, sorted(set(cohort_ids))]
     releases: dict[UUID, list[ReleaseFacts]] = defaultdict(list)
     failures: dict[UUID, dict[UUID, int]] = defaultdict(dict)
@@ -66,20 +66,16 @@ async def cohorts(
         failures[cohort_id][facts.id] = row["failures"]
     bundle_ids = {facts.bundle_id for one in releases.values() for facts in one}
     held = await bundles(organization_id, bundle_ids, using=using)
-    sizes = {
-        as_uuid(row["cohort_id"]): row["n"]
-        for row in await database.query(_DEVICE_COUNTS, wanted, using=using)
-    }
-    claims = {
-        as_uuid(row["release_id"]): row["n"]
-        for row in await database.query(_CLAIM_COUNTS, wanted, using=using)
+    # Ids are unique across tables, so those of cohorts and of releases can stand side by side.
+    counts = {
+        as_uuid(row["id"]): row["n"] for row in await database.query(_COUNTS, wanted, using=using)
     }
     return {
         cohort_id: CohortFacts(
             graph=CohortGraph(releases[cohort_id]),
-            devices=sizes.get(cohort_id, 0),
+            devices=counts.get(cohort_id, 0),
             bundles=held,
-            claims=claims,
+            claims=counts,
             failures=failures[cohort_id],
         )
         for cohort_id in wanted[1]
@@ -156,24 +152,23 @@ async def devices(
     *,
     using: database.Connection | None = None,
 ) -> list[DeviceFacts]:
-    """The facts of devices, in the order given; two statements, however many there are."""
-    product_ids = sorted({row.product_id for row in rows})
-    products = {
-        as_uuid(row["id"]): row
-        for row in await database.query(_PRODUCTS, [organization_id, product_ids], using=using)
-    }
+    """The facts of devices, in the order given; one statement, however many there are."""
+    products: dict[UUID, tuple[str, bool]] = {}
     claims: dict[UUID, set[UUID]] = defaultdict(set)
-    ids = [row.id for row in rows]
-    for row in await database.query(_DEVICE_CLAIMS, [organization_id, ids], using=using):
-        claims[as_uuid(row["device_id"])].add(as_uuid(row["release_id"]))
+    arguments = [organization_id, [row.id for row in rows]]
+    for row in await database.query(_DEVICES, arguments, using=using):
+        id, claimed = as_uuid(row["id"]), maybe_uuid(row["claimed"])
+        products[id] = row["target"], bool(row["archived"])
+        if claimed is not None:
+            claims[id].add(claimed)
     return [
         DeviceFacts(
             id=device.id,
-            target=products[device.product_id]["target"],
+            target=products[device.id][0],
             cohort_id=device.cohort_id,
             tags=frozenset(device.tags),
             quarantined=device.quarantined,
-            product_archived=bool(products[device.product_id]["archived"]),
+            product_archived=products[device.id][1],
             pinned_release_id=device.pinned_release_id,
             reported_release_id=device.reported_release_id,
             reported_bundle_id=device.reported_bundle_id,
