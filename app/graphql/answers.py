@@ -86,6 +86,11 @@ class ImpactAnswer:
         """The token that accepts this impact."""
         return plan.write(self.found.plan(at=self.context.at), key=self.context.server.secret)
 
+    @property
+    def plan_token_required(self) -> bool:
+        """Whether there is anything to accept."""
+        return bool(self.found.to_accept)
+
     async def counts(self) -> Counts:
         """How many devices lose their update, and how many are stuck."""
         if self._counts is None:

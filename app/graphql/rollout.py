@@ -164,6 +164,9 @@ class ImpactRelease:
 @strawberry.type(description="What destroying binaries would do.")
 class Impact:
     plan_token: str = plain("What accepts this impact in a destroy, for an hour.")
+    plan_token_required: bool = plain(
+        "Whether a destroy takes that token: an unarchived release would be newly affected."
+    )
 
     @derived("The releases concerned, worst first.")
     @page_arguments

@@ -25,7 +25,7 @@ from tests.scenarios.stage import ARM, PORTABLE, X86, Stage
 
 FLEETS = int(os.environ.get("BINDERY_FLEETS", "6"))
 IMPACT = """query($ids: [ID!]!) { destructionImpact(ids: $ids) {
-  planToken devicesLosingUpdate devicesStuck
+  planToken planTokenRequired devicesLosingUpdate devicesStuck
   releases(first: 100) { totalCount nodes { release { id } effect reasons } }
   bundles { nodes { id } } cohorts { nodes { id } } products { nodes { id } } } }"""
 SIMULATE = """query($input: SimulateReleaseInput!) { simulateRelease(input: $input) {
@@ -260,6 +260,7 @@ async def test_what_is_destroyed_is_told_by_affected_by_and_already_affected(sta
     )
     assert (impact["devicesLosingUpdate"], impact["devicesStuck"]) == (0, 0)
     # Nothing is newly affected, so nothing has to be accepted.
+    assert impact["planTokenRequired"] is False
     await api.do("destroyBinary", "binary { id }", binaryId=stage.ids["b1/portable"])
     await api.reach("SIGNED", stage.ids["b1/version"], b"again", ARM)
     await api.reach("SIGNED", stage.ids["b1/version"], b"again", PORTABLE)
@@ -278,11 +279,13 @@ async def test_archiving_the_releases_makes_the_impact_go_away(stage: Stage) -> 
     await api.do("reportDeviceState", "device { id }", deviceId=stage.ids["d1"], reported=report)
     impact = await impact_of(api, binary)
     assert (impact["devicesLosingUpdate"], impact["devicesStuck"]) == (1, 1)
+    assert impact["planTokenRequired"] is True
     refusal = await api.fail("destroyBinary", "binary { id }", binaryId=binary)
     assert (refusal["code"], refusal["releases"]) == ("IMPACT_NOT_ACCEPTED", [{"id": r2}])
     await api.do("archiveReleases", "releases { id }", releaseIds=[r2])
     impact = await impact_of(api, binary)
     assert (impact["devicesLosingUpdate"], impact["devicesStuck"]) == (0, 0)
+    assert impact["planTokenRequired"] is False
     (told,) = impact["releases"]["nodes"]
     assert told["reasons"] == ["TARGET_LOST", "REQUIRED", "ARCHIVED"]
     destroyed = await api.do("destroyBinary", "binary { state }", binaryId=binary)
