@@ -28,7 +28,7 @@ from app import database, demo, lock
 from app.actions import access
 from app.actions.unit import Actor
 from app.http.protocol import DeadlineProtocol
-from app.main import create_app, running
+from app.main import content_store, create_app, running
 from app.reads import fsck
 from app.rules.access import Role
 from app.rules.errors import BinderyError, DatabaseUnavailable
@@ -224,16 +224,21 @@ def _demo(_chosen: argparse.Namespace, settings: Settings) -> int:
 
 
 def _fsck(chosen: argparse.Namespace, settings: Settings) -> int:
-    async def run(server: Server) -> list[Finding]:
+    async def run() -> list[Finding]:
+        store = content_store(settings)
         with _told(settings):
             async with database.opened(settings.database_url, pool=2):
-                await server.store.open()
+                await store.open()
                 try:
-                    return await fsck.inspect(server.store)
+                    return await fsck.inspect(store)
                 finally:
-                    await server.store.close()
+                    await store.close()
 
-    found = asyncio.run(run(_app(settings).state.server))
+    # To open a database that is not there would make one, and find it in order.
+    file = Path(urllib.parse.unquote(settings.database_url.removeprefix("sqlite://")))
+    if database.is_embedded(settings.database_url) and not file.exists():
+        raise Stop(f"There is no database {file}. Name the data directory with --data.")
+    found = asyncio.run(run())
     told = [
         {"code": one.code, "subject": one.subject, "wrong": one.wrong, "mend": MEND[one.code]}
         for one in found

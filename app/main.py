@@ -32,7 +32,7 @@ def create_app(settings: Settings) -> Starlette:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     server = Server(
         settings=settings,
-        store=DiskStore(settings.data / "blobs", reserve=settings.storage_reserve),
+        store=content_store(settings),
         secret=read_secret(settings),
     )
 
@@ -53,6 +53,11 @@ def create_app(settings: Settings) -> Starlette:
     )
     app.state.server = server
     return app
+
+
+def content_store(settings: Settings) -> DiskStore:
+    """Where the bytes of binaries are kept."""
+    return DiskStore(settings.data / "blobs", reserve=settings.storage_reserve)
 
 
 async def missing(request: Request, _error: Exception) -> Response:

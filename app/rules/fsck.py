@@ -20,10 +20,10 @@ class Damage(StrEnum):
 MEND = {
     Damage.BLOB_MISSING: "Restore the file from a backup, or upload the content again.",
     Damage.BLOB_SIZE: "Restore the file from a backup, or upload the content again.",
-    Damage.BLOB_ORPHAN: "No record needs this file: delete it.",
+    Damage.BLOB_ORPHAN: "No record needs it: delete blobs/<its first two digits>/<its name>.",
     Damage.DESTROYED_WITH_PARTS: "Restore the database from a backup.",
     Damage.SIGNED_WITHOUT_SIGNATURE: "Restore the database from a backup.",
-    Damage.PARTS_INCOMPLETE: "Reset the binary and upload it again, or restore a backup.",
+    Damage.PARTS_INCOMPLETE: "Reset the binary and upload again; if it is signed, restore a backup.",
 }
 
 

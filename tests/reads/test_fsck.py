@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import cli
+from app.rules.fsck import MEND, Damage
 
 ID = "01900000-0000-7000-8000-000000000001"
 BLOB = "cd" * 16
@@ -30,7 +31,7 @@ def test_an_orphan_is_named_and_kept(tmp_path: Path, capsys: pytest.CaptureFixtu
                 "code": "BLOB_ORPHAN",
                 "subject": name,
                 "wrong": "No record names this file.",
-                "mend": "No record needs this file: delete it.",
+                "mend": MEND[Damage.BLOB_ORPHAN],
             }
         ]
     }
@@ -41,8 +42,19 @@ def test_without_tables_it_says_that_it_could_not_look(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A database of no version is refused with status 2."""
+    (tmp_path / "bindery.db").touch()
     assert cli.main(["fsck", "--data", str(tmp_path)]) == 2
     assert "no such table" in capsys.readouterr().err
+
+
+def test_a_mistyped_folder_is_refused_and_not_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where there is no database, nothing is created."""
+    missing = tmp_path / "typo"
+    assert cli.main(["fsck", "--data", str(missing)]) == 2
+    assert f"{missing / 'bindery.db'}" in capsys.readouterr().err
+    assert not missing.exists()
 
 
 @pytest.mark.parametrize(
