@@ -23,7 +23,7 @@ MEND = {
     Damage.BLOB_ORPHAN: "No record needs it: delete blobs/<its first two digits>/<its name>.",
     Damage.DESTROYED_WITH_PARTS: "Restore the database from a backup.",
     Damage.SIGNED_WITHOUT_SIGNATURE: "Restore the database from a backup.",
-    Damage.PARTS_INCOMPLETE: "Reset the binary and upload again; if it is signed, restore a backup.",
+    Damage.PARTS_INCOMPLETE: "Reset the binary and upload again; if signed, restore a backup.",
 }
 
 
