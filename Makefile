@@ -22,6 +22,7 @@ CI_BUDGETS := \
 	races=480 \
 	schema-lint=240 \
 	journey=240 \
+	faults=600 \
 	conformance=300 \
 	explorer-test=480 \
 	docker-scripts=480
@@ -30,7 +31,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install run explorer explorer-or-none explorer-test test lint format journey \
-	bench-fleet conformance races schema-lint docker-scripts ci lock clean
+	bench-fleet conformance faults races schema-lint docker-scripts ci lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +102,9 @@ format: install ## Format the code and repair what can be repaired.
 
 journey: install ## Play a whole lifecycle against a real server, and print its steps.
 	$(BIN)/python -m tests.journeys.main
+
+faults: install ## Kill a server under eight clients, at random; and catch planted bugs.
+	$(BIN)/python -m tests.faults.main
 
 $(CONFORMANCE)/node_modules/.installed: $(CONFORMANCE)/package-lock.json
 	@command -v npm >/dev/null || { \
