@@ -17,6 +17,7 @@ from app import database
 from app.http import links
 from app.http.ranges import RangeNotSatisfiable, Segment, Span, requested, segments
 from app.http.refusal import refusal
+from app.http.whole import Stretch, checked
 from app.models import Binary, BinaryPart
 from app.rules.binary import DOWNLOADABLE, ContentHealth, State
 from app.rules.errors import ContentCorrupt, ContentDestroyed, UploadSuperseded
@@ -28,14 +29,17 @@ METHODS: Final = ("GET", "HEAD")
 
 _VERIFIED: Final = frozenset({State.SIGNABLE, State.SIGNED})
 _DAMAGED: Final = frozenset({ContentHealth.CORRUPT, ContentHealth.MISSING})
+_Part = tuple[str, int, str]
+"""A part's blob, its size in bytes, and its SHA-256 in hex."""
 _TAG: Final = re.compile(r'(?:W/)?("[^"]*")')
 
 
 async def get(server: Server, request: Request) -> Response:
     """Sends the content, or the range asked for; HEAD, and a client that has it, get headers.
 
-    A body that can't be completed ends in ContentCorrupt, so that the server cuts the
-    connection. Raises what `links` raises, ContentDestroyed, UploadSuperseded, ContentCorrupt.
+    A body that can't be completed with the very bytes that came ends in ContentCorrupt, so that
+    the server cuts the connection; who puts ranges together checks them by the digest that each
+    answer tells. Raises what `links` raises, ContentDestroyed, UploadSuperseded, ContentCorrupt.
     """
     link = links.check(request, kind="download", methods=METHODS, key=server.secret)
     binary = await _downloadable(link)
@@ -59,7 +63,7 @@ async def get(server: Server, request: Request) -> Response:
         status = 206
         headers["Content-Length"] = str(span.stop - span.start)
         headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{binary.size}"
-    first, rest = await _begun(server.store, link, span or Span(0, binary.size))
+    first, rest = await _begun(server.store, link, binary, span or Span(0, binary.size))
     return _Content(first, rest, status=status, headers=headers)
 
 
@@ -80,13 +84,17 @@ async def _downloadable(link: Link) -> Binary:
 
 
 async def _begun(
-    store: ContentStore, link: Link, span: Span
+    store: ContentStore, link: Link, binary: Binary, span: Span
 ) -> tuple[bytes, AsyncGenerator[bytes, None]]:
     """The first block of a span and the rest: what can't be read at all gets an answer of 500."""
-    blobs = await _blobs(link)
-    rest = _blocks(store, list(segments(blobs, span)))
+    parts = await _parts(link)
+    if span == Span(0, binary.size):
+        rest = checked(store, _stretches(binary, parts))
+    else:
+        blobs = [(blob, size) for blob, size, _ in parts]
+        rest = _blocks(store, list(segments(blobs, span)))
     try:
-        if sum(size for _, size in blobs) < span.stop:
+        if sum(size for _, size, _ in parts) != binary.size:
             raise _damaged()
         return await anext(rest, b""), rest
     except ContentCorrupt as error:
@@ -96,7 +104,17 @@ async def _begun(
         raise _damaged() from error
 
 
-async def _blobs(link: Link) -> Sequence[tuple[str, int]]:
+def _stretches(binary: Binary, parts: Sequence[_Part]) -> list[Stretch]:
+    """What has a digest that the server has seen: all of it, or else each part by itself.
+
+    Until the server has read the content, its hash is only what the uploader declared.
+    """
+    if binary.state in _VERIFIED:
+        return [Stretch([(blob, size) for blob, size, _ in parts], binary.hash)]
+    return [Stretch([(blob, size)], sha256) for blob, size, sha256 in parts]
+
+
+async def _parts(link: Link) -> Sequence[_Part]:
     with database.translated():
         rows = (
             await BinaryPart.filter(
@@ -104,9 +122,9 @@ async def _blobs(link: Link) -> Sequence[tuple[str, int]]:
             )
             .using_db(database.reader())
             .order_by("index")
-            .values_list("blob", "size")
+            .values_list("blob", "size", "hash")
         )
-    return [(blob, size) for blob, size in rows]
+    return [(blob, size, sha256) for blob, size, sha256 in rows]
 
 
 async def _blocks(store: ContentStore, pieces: Iterable[Segment]) -> AsyncGenerator[bytes, None]:

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from app.rules.errors import ContentCorrupt, StorageFull
 from app.storage import syscalls
-from app.storage.content import PIECE
+from app.storage.content import PIECE, Running
 from app.storage.syscalls import DiskFailed
 
 
@@ -145,8 +145,8 @@ class StoredBlob:
         if descriptor is not None:
             syscalls.close(descriptor)
 
-    def block(self, *, start: int, size: int) -> bytes:
-        """Return exactly `size` bytes from byte `start` on."""
+    def block(self, *, start: int, size: int, running: Running | None = None) -> bytes:
+        """Return exactly `size` bytes from byte `start` on, `running` updated with them."""
         assert self._file is not None
         parts: list[bytes] = []
         missing = size
@@ -155,7 +155,10 @@ class StoredBlob:
             parts.append(part)
             missing -= len(part)
             self._check(missing=missing, got=len(part))
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        block = parts[0] if len(parts) == 1 else b"".join(parts)
+        if running is not None:
+            running.update(block)
+        return block
 
     def blocks(self, buffer: memoryview) -> Generator[memoryview, None, None]:
         """Yield all bytes, read from the disk into `buffer`, which every block lies in."""

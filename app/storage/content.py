@@ -78,6 +78,13 @@ def end_of_range(name: str, *, start: int, length: int | None, size: int) -> int
     return end
 
 
+class Running(Protocol):
+    """A digest under way, like those of `hashlib`."""
+
+    def update(self, data: bytes, /) -> None:
+        """Go on with these bytes."""
+
+
 class ContentStore(Protocol):
     """Keeps blobs: bytes that are written once under a random name, read, and erased.
 
@@ -113,13 +120,19 @@ class ContentStore(Protocol):
         """
 
     def read(
-        self, name: str, *, start: int = 0, length: int | None = None
+        self,
+        name: str,
+        *,
+        start: int = 0,
+        length: int | None = None,
+        running: Running | None = None,
     ) -> AsyncGenerator[bytes, None]:
         """Yield `length` bytes (by default: the rest) from byte `start` on, 1 MiB at a time.
 
-        It ends without an error only after exactly these bytes. Close it (`aclosing`) when
-        leaving it early. Raises `ContentCorrupt` if the blob is missing, shorter than asked,
-        or erased meanwhile, and `ValueError` for a negative range.
+        `running` is updated with every block before it is yielded. It ends without an error only
+        after exactly these bytes. Close it (`aclosing`) when leaving it early. Raises
+        `ContentCorrupt` if the blob is missing, shorter than asked, or erased meanwhile, and
+        `ValueError` for a negative range.
         """
 
     async def digest(

@@ -12,7 +12,15 @@ from typing import Final
 from app.rules.errors import StorageDegraded, StorageFull
 from app.storage import folders
 from app.storage.blob import NewBlob, StoredBlob, blocks_of, probe
-from app.storage.content import PIECE, Digest, check_name, check_range, end_of_range, random_name
+from app.storage.content import (
+    PIECE,
+    Digest,
+    Running,
+    check_name,
+    check_range,
+    end_of_range,
+    random_name,
+)
 from app.storage.erasing import erase_blobs
 from app.storage.hashing import check_hash, hash_blocks
 from app.storage.pieces import gather
@@ -107,14 +115,19 @@ class DiskStore:
                 raise StorageDegraded("The disk failed to remove what was refused.") from error
 
     def read(
-        self, name: str, *, start: int = 0, length: int | None = None
+        self,
+        name: str,
+        *,
+        start: int = 0,
+        length: int | None = None,
+        running: Running | None = None,
     ) -> AsyncGenerator[bytes, None]:
         path = self._path(name)
         check_range(start, length)
-        return self._read(path, start=start, length=length)
+        return self._read(path, start=start, length=length, running=running)
 
     async def _read(
-        self, path: Path, *, start: int, length: int | None
+        self, path: Path, *, start: int, length: int | None, running: Running | None
     ) -> AsyncGenerator[bytes, None]:
         with StoredBlob(path) as blob:
             with self._typed():
@@ -123,7 +136,9 @@ class DiskStore:
             while start < end:
                 size = min(PIECE, end - start)
                 with self._typed():
-                    block = await self._open_threads.run(blob.block, start=start, size=size)
+                    block = await self._open_threads.run(
+                        blob.block, start=start, size=size, running=running
+                    )
                 yield block
                 start += size
 

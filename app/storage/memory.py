@@ -7,7 +7,15 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 
 from app.rules.errors import ContentCorrupt, StorageDegraded, StorageFull
-from app.storage.content import PIECE, Digest, check_name, check_range, end_of_range, random_name
+from app.storage.content import (
+    PIECE,
+    Digest,
+    Running,
+    check_name,
+    check_range,
+    end_of_range,
+    random_name,
+)
 from app.storage.hashing import check_hash, hash_blocks
 from app.storage.pieces import gather
 from app.storage.threads import Threads
@@ -56,18 +64,26 @@ class MemoryStore:
         self._promised[name] = size
 
     def read(
-        self, name: str, *, start: int = 0, length: int | None = None
+        self,
+        name: str,
+        *,
+        start: int = 0,
+        length: int | None = None,
+        running: Running | None = None,
     ) -> AsyncGenerator[bytes, None]:
         check_name(name)
         check_range(start, length)
-        return self._read(name, start=start, length=length)
+        return self._read(name, start=start, length=length, running=running)
 
     async def _read(
-        self, name: str, *, start: int, length: int | None
+        self, name: str, *, start: int, length: int | None, running: Running | None
     ) -> AsyncGenerator[bytes, None]:
         end = end_of_range(name, start=start, length=length, size=len(self._content(name)))
         while start < end:
-            yield self._content(name)[start : min(start + PIECE, end)]
+            block = self._content(name)[start : min(start + PIECE, end)]
+            if running is not None:
+                running.update(block)
+            yield block
             start += PIECE
 
     def _content(self, name: str) -> bytes:

@@ -218,7 +218,8 @@ async def test_damage_in_the_middle_ends_the_body_in_an_error(house: House) -> N
     with pytest.raises(ContentCorrupt):
         await house.app(sent.scope, sent.receive, sent.send)
     assert sent.sent[0]["status"] == 200
-    assert sent.response.content == DATA[:1_001]
+    # The last block that was read is held back for its digest, which never came to agree.
+    assert sent.response.content == DATA[:1]
     assert all(message["more_body"] for message in sent.sent[1:])
 
 
@@ -239,14 +240,14 @@ async def test_a_move_between_the_first_look_and_the_first_byte(
     before_the_rows: bool,
 ) -> None:
     binary = await house.stored(*PIECES, state=state)
-    look = content._blobs
+    look = content._parts
 
-    async def moves_meanwhile(link: Link) -> Sequence[tuple[str, int]]:
+    async def moves_meanwhile(link: Link) -> Sequence[tuple[str, int, str]]:
         early = [] if before_the_rows else await look(link)
         await house.move(binary, move)
         await erase_garbage(house.store)
         return early or await look(link)
 
-    monkeypatch.setattr(content, "_blobs", moves_meanwhile)
+    monkeypatch.setattr(content, "_parts", moves_meanwhile)
     response = await house.client.get(house.download_url(binary))
     assert error_of(response) == (410, code)

@@ -192,7 +192,7 @@ async def assert_cut(house: House, binary: Binary, caplog: pytest.LogCaptureFixt
 async def test_damage_in_the_middle_cuts_the_body(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
-    binary = await house.stored(sample(MIB, 2), sample(MIB, 3))
+    binary = await house.stored(sample(2 * MIB, 2), sample(MIB, 3))
     part = await BinaryPart.get(binary_id=binary.id, index=2)
     await house.store.erase([str(part.blob)])
     await assert_cut(house, binary, caplog)

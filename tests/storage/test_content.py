@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import threading
 from collections.abc import AsyncIterator
@@ -247,6 +248,16 @@ async def test_ranges(store: ContentStore, start: int, length: int | None) -> No
 async def test_blocks_are_of_one_mebibyte(store: ContentStore) -> None:
     name = await stored(store, sample(2 * PIECE + 7))
     assert [len(block) async for block in store.read(name)] == [PIECE, PIECE, 7]
+
+
+async def test_a_running_digest_is_told_each_block_before_it_is_seen(store: ContentStore) -> None:
+    data = sample(2 * PIECE + 7)
+    name = await stored(store, data)
+    running, seen = hashlib.sha256(), 1
+    async for block in store.read(name, start=1, running=running):
+        seen += len(block)
+        assert running.digest() == hashlib.sha256(data[1:seen]).digest()
+    assert seen == len(data)
 
 
 @pytest.mark.parametrize(("start", "length"), [(0, 11), (10, 1), (11, 0), (11, None)])
