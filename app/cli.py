@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "demo", _demo, "load the demo data set, and print a key for it")
 
     check = _command(commands, "fsck", _fsck, "say where records and content disagree")
+    check.add_argument("--deep", action="store_true", help="read and hash all content, too")
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
 
     key = commands.add_parser("key", help="API keys", description="API keys").add_subparsers(
@@ -230,7 +231,7 @@ def _fsck(chosen: argparse.Namespace, settings: Settings) -> int:
             async with database.opened(settings.database_url, pool=2):
                 await store.open()
                 try:
-                    return await fsck.inspect(store)
+                    return await fsck.inspect(store, deep=chosen.deep)
                 finally:
                     await store.close()
 

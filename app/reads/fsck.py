@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app import database
+from app.reads import digests
 from app.rules.fsck import Damage, Finding
 from app.storage.content import ContentStore
 
@@ -35,9 +36,15 @@ _WRONG = {
 }
 
 
-async def inspect(store: ContentStore) -> list[Finding]:
-    """Everything that is wrong, of all organizations. Raises StorageDegraded."""
-    return [*await _orphans(store), *await _parts(store), *await _rows()]
+async def inspect(store: ContentStore, *, deep: bool = False) -> list[Finding]:
+    """Everything that is wrong, of all organizations; `deep`: reads all content, and hashes it.
+
+    Raises StorageDegraded.
+    """
+    found = [*await _orphans(store), *await _parts(store), *await _rows()]
+    if deep:
+        found += await digests.changed(store, known={one.subject for one in found})
+    return found
 
 
 async def _orphans(store: ContentStore) -> list[Finding]:
