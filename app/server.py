@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from app.metrics import Metrics
 from app.models import Binary, BinaryPart
 from app.rules import link
 from app.settings import Settings
@@ -20,6 +21,7 @@ class Server:
     settings: Settings
     store: ContentStore
     secret: bytes
+    metrics: Metrics = field(default_factory=Metrics)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     work: asyncio.Event = field(default_factory=asyncio.Event)
 

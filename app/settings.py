@@ -48,6 +48,9 @@ class Settings:
     only_trusted_documents: bool = _setting(
         False, "Whether no other document is taken than the trusted ones."
     )
+    metrics_token: str = _setting(
+        "", "A secret that lets in to `/metrics`, beside ADMIN keys and loopback; empty: none."
+    )
     allowed_origins: str = _setting(
         "", "Origins of web pages that may call the server, separated by commas; empty: none."
     )

@@ -32,6 +32,8 @@ class Context:
     attempt: Attempt | None = None
     subscribes_only: bool = False
     spent: Spent | None = None
+    label: str = "refused"
+    """What the operation is counted as, once it was let in."""
 
     @property
     def actor(self) -> Actor:

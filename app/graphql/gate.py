@@ -81,6 +81,9 @@ class Gate(SchemaExtension):
             )
         guard = Guard(schema, document, execution.variables or {})
         cost = guard.check(operation, self.limits)
+        name = guard.label(operation)
+        execution.context.server.metrics.operation(name, cost=cost)
+        execution.context.label = name
         if execution.context.spent is not None:
             execution.context.spent.cost += cost
         execution.extensions_results["cost"] = {"requested": cost, "limit": self.limits.cost}

@@ -126,6 +126,16 @@ class Guard:
                 raise TooComplex(what, asked, limit)
         return measure.cost
 
+    def label(self, operation: OperationDefinitionNode) -> str:
+        """A short name of an operation for counting: one of the schema's, whatever was sent."""
+        root = self._schema.get_root_type(operation.operation)
+        names = set(self._root_fields(operation.selection_set, set()))
+        if names and all(name.startswith("__") for name in names):
+            return "introspection"
+        if len(names) > 1:
+            return "several"
+        return next((name for name in names if root and name in root.fields), "unknown")
+
     def _root_fields(self, selected: SelectionSetNode, seen: set[str]) -> Iterator[str]:
         for node in selected.selections:
             if isinstance(node, FieldNode):

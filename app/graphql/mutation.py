@@ -98,6 +98,7 @@ def mutation(
                 _refuse_nulls(input)
                 found = await act(info, input)
             except BinderyError as refusal:
+                info.context.server.metrics.error("graphql", refusal.code)
                 return payload(errors=[Refusal(refusal)])
             if wakes:
                 info.context.server.work.set()

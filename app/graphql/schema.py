@@ -31,6 +31,9 @@ class Schema(strawberry.Schema):
         """Replaces each error, in place, by what may leave the server."""
         context = execution_context.context if execution_context else None
         errors[:] = [told(error, context) for error in errors]
+        if context is not None:
+            for error in errors:
+                context.server.metrics.error("graphql", str((error.extensions or {})["code"]))
 
     async def stream(  # type: ignore[override]
         self, query: str | None, **options: Any

@@ -58,13 +58,17 @@ class GraphQLView:
         try:
             response = await self._respond(request, request_id, media_type)
         except Refused as error:
-            response = _refusal(error, request_id, media_type or JSON)
+            response = self._refusal(error, request_id, media_type or JSON)
         except BinderyError as error:
             refused = Refused(error.http_status, error.code, error.message)
-            response = _refusal(refused, request_id, media_type or JSON)
+            response = self._refusal(refused, request_id, media_type or JSON)
         except ClientDisconnect:
             return
         await response(scope, receive, send)
+
+    def _refusal(self, refused: Refused, request_id: str, media_type: str) -> Response:
+        self._server.metrics.error("graphql", refused.code)
+        return _refusal(refused, request_id, media_type)
 
     async def _respond(self, request: Request, request_id: str, media_type: str | None) -> Response:
         if request.method not in ("GET", "POST"):
@@ -81,7 +85,9 @@ class GraphQLView:
         context = Context(sender=actor, server=self._server, at=now, spent=spent)
         if media_type is None:
             return await events(operation, context)
+        begun = time.perf_counter()
         result = await _execute(operation, context, reading=request.method == "GET")
+        self._server.metrics.took(context.label, time.perf_counter() - begun)
         return _answer(result, media_type)
 
     def _counted(self, actor: Actor) -> Spent | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -64,7 +64,7 @@ async def get(server: Server, request: Request) -> Response:
         headers["Content-Length"] = str(span.stop - span.start)
         headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{binary.size}"
     first, rest = await _begun(server.store, link, binary, span or Span(0, binary.size))
-    return _Content(first, rest, status=status, headers=headers)
+    return _Content(first, rest, status=status, headers=headers, sent=server.metrics.sent)
 
 
 async def _downloadable(link: Link) -> Binary:
@@ -145,10 +145,11 @@ class _Content(StreamingResponse):
         *,
         status: int,
         headers: dict[str, str],
+        sent: Callable[[int], None],
     ) -> None:
         self._rest = rest
         super().__init__(
-            _chained(first, rest),
+            _chained(first, rest, sent),
             status_code=status,
             headers=headers,
             media_type="application/octet-stream",
@@ -159,10 +160,14 @@ class _Content(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _chained(
+    first: bytes, rest: AsyncIterator[bytes], sent: Callable[[int], None]
+) -> AsyncIterator[bytes]:
     yield first
+    sent(len(first))
     async for block in rest:
         yield block
+        sent(len(block))
 
 
 def _headers(binary: Binary, link: Link) -> dict[str, str]:

@@ -10,6 +10,8 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.http.refusal import refusal
+from app.metrics import Metrics
+from app.rules.errors import BinderyError
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -21,9 +23,12 @@ class Door:
     client sees that the body is incomplete.
     """
 
-    def __init__(self, handler: Handler, *, methods: Sequence[str]) -> None:
+    def __init__(
+        self, handler: Handler, *, methods: Sequence[str], metrics: Metrics | None = None
+    ) -> None:
         self._handler = handler
         self._methods = tuple(methods)
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = _Watched(receive)
@@ -35,6 +40,8 @@ class Door:
             except ClientDisconnect:
                 raise
             except Exception as error:
+                if self._metrics is not None:
+                    self._metrics.error("http", getattr(error, "code", BinderyError.code))
                 unread = not body.ended and _announces_body(request)
                 response = refusal(request, error, allow=self._methods, unread=unread)
             await response(scope, body, send)

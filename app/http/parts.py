@@ -48,6 +48,7 @@ async def put(server: Server, request: Request) -> Response:
     finally:
         # A lost race or a broken transfer leaves bytes to erase.
         server.work.set()
+    server.metrics.received(declared.size)
     return JSONResponse(
         {
             "index": declared.index,

@@ -28,6 +28,7 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 _HEADERS_OF_STATUS: Final[Mapping[int, Mapping[str, str]]] = {
+    401: {"WWW-Authenticate": "Bearer"},
     415: {"Accept-Encoding": "identity"},
     503: {"Retry-After": "5"},
     507: {"Retry-After": "60"},

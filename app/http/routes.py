@@ -6,7 +6,7 @@ from functools import partial
 
 from starlette.routing import Route
 
-from app.http import content, explorer, health, parts
+from app.http import content, explorer, health, metrics, parts
 from app.http.door import Door
 from app.server import Server
 
@@ -17,10 +17,14 @@ def routes(server: Server) -> list[Route]:
     The byte routes take whatever is below their first segment, and every method: a link with a
     character changed is refused as such, before the method is looked at.
     """
+    counted = partial(Door, metrics=server.metrics)
     return [
-        Route("/upload/{rest:path}", Door(partial(parts.put, server), methods=parts.METHODS)),
-        Route("/content/{rest:path}", Door(partial(content.get, server), methods=content.METHODS)),
+        Route("/upload/{rest:path}", counted(partial(parts.put, server), methods=parts.METHODS)),
+        Route(
+            "/content/{rest:path}", counted(partial(content.get, server), methods=content.METHODS)
+        ),
         Route("/health/live", Door(health.live, methods=health.METHODS)),
         Route("/health/ready", Door(partial(health.ready, server), methods=health.METHODS)),
+        Route("/metrics", counted(metrics.MetricsPage(server), methods=metrics.METHODS)),
         *explorer.routes(),
     ]

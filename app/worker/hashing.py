@@ -10,6 +10,7 @@ from typing import Final
 
 from app.actions import verification
 from app.actions.verification import Claimed
+from app.metrics import Metrics
 from app.rules.errors import BinderyError, DatabaseUnavailable
 from app.rules.verification import backoff
 from app.storage.content import ContentStore, Digest, DigestStopped
@@ -25,7 +26,15 @@ _log = logging.getLogger(__name__)
 class Hashing:
     """The verification of one claimed record, from the claim to the result."""
 
-    def __init__(self, store: ContentStore, claimed: Claimed, *, lease_seconds: float) -> None:
+    def __init__(
+        self,
+        store: ContentStore,
+        claimed: Claimed,
+        *,
+        lease_seconds: float,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._metrics = metrics or Metrics()
         self._store = store
         self._claimed = claimed
         self._lease_seconds = lease_seconds
@@ -59,6 +68,7 @@ class Hashing:
             await self._written(lambda: verification.finish(self._claimed, outcome))
         elif self._stopped:
             await self._written(lambda: verification.release(self._claimed))
+            self._metrics.lease("released")
         elif outcome is not None:
             delay = backoff(self._claimed.attempts, jitter=self._claimed.token.int % 1000 / 1000)
             if await self._written(lambda: verification.retry(self._claimed, outcome, delay=delay)):
@@ -84,6 +94,7 @@ class Hashing:
             return _UNREADABLE
 
     def _note(self, done: int) -> None:
+        self._metrics.hashed(done - self._done)
         self._done = done
         if done - self._told >= RENEW_EVERY_BYTES:
             self._wake.set()
@@ -103,6 +114,7 @@ class Hashing:
                 # A lease that expires meanwhile does no harm: the result names its token.
                 _log.warning("The lease on %s is not renewed: %r", self._claimed.binary_id, error)
                 continue
+            self._metrics.lease("renewed" if kept else "lost")
             if not kept:
                 _log.info("Binary %s is no longer ours to verify.", self._claimed.binary_id)
                 self._halt.set()

@@ -80,15 +80,20 @@ class Worker:
                 self._pace.succeeded()
                 if claimed is None:
                     return
+                self._server.metrics.lease("taken")
                 # Where there was one, there may be one for the next slot.
                 self._occupy_slot()
-                await self._verify(Hashing(self._server.store, claimed, lease_seconds=lease))
+                await self._verify(self._hashing_of(claimed, lease))
         except DatabaseUnavailable as error:
             self._pace.failed()
             _log.warning("Verification is put off: %s", error)
         except Exception:
             self._pace.failed()
             _log.exception("Verification is put off.")
+
+    def _hashing_of(self, claimed: verification.Claimed, lease: float) -> Hashing:
+        server = self._server
+        return Hashing(server.store, claimed, lease_seconds=lease, metrics=server.metrics)
 
     async def _verify(self, hashing: Hashing) -> None:
         self._hashing.add(hashing)
