@@ -236,8 +236,8 @@ def _fsck(chosen: argparse.Namespace, settings: Settings) -> int:
                     await store.close()
 
     # To open a database that is not there would make one, and find it in order.
-    file = Path(urllib.parse.unquote(settings.database_url.removeprefix("sqlite://")))
-    if database.is_embedded(settings.database_url) and not file.exists():
+    file = database.embedded_file(settings.database_url)
+    if file is not None and not file.exists():
         raise Stop(f"There is no database {file}. Name the data directory with --data.")
     found = asyncio.run(run())
     told = [

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import sqlite3
 import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -24,11 +24,13 @@ from tortoise.backends.base.client import TransactionalDBClient, TransactionCont
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.connection import get_connections
 from tortoise.context import TortoiseContext
-from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError
+from tortoise.exceptions import IntegrityError
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
+from app.ballast import ballast
+from app.loss import translated as translated
 from app.notices import Notice, board
 from app.rules.errors import DatabaseUnavailable, StorageFull
 from app.sqlite import EmbeddedClient
@@ -117,11 +119,15 @@ def is_embedded(url: str) -> bool:
     return url.startswith("sqlite:")
 
 
+def embedded_file(url: str) -> Path | None:
+    """The file of an embedded database; None for a server's."""
+    return Path(urllib.parse.unquote(url.removeprefix("sqlite://"))) if is_embedded(url) else None
+
+
 def configuration(url: str, *, pool: int = 10) -> dict[str, Any]:
     """Tortoise's configuration for `sqlite:///path` or `postgresql://user:password@host/name`."""
     if is_embedded(url):
-        path = urllib.parse.unquote(url.removeprefix("sqlite://"))
-        writer: dict[str, Any] = {"file_path": path, **PRAGMAS}
+        writer: dict[str, Any] = {"file_path": str(embedded_file(url)), **PRAGMAS}
         reader = {**writer, "query_only": "ON"}
     else:
         writer = {**_postgres(url), "minsize": 1, "maxsize": max(1, pool // 2)}
@@ -236,20 +242,27 @@ def dialect(connection: Connection) -> str:
     return connection.capabilities.dialect
 
 
-async def unit_of_work(body: Callable[[Connection], Awaitable[T]]) -> T:
+async def unit_of_work(
+    body: Callable[[Connection], Awaitable[T]], *, on_full_disk: bool = False
+) -> T:
     """Runs `body` in one transaction that a cancelled caller can't interrupt half-way.
 
     The body may run again: after it lost a race for a unique value (its own look-up then finds
-    the winner), or after a deadlock. It must do nothing but read and write the database.
-    Raises what the body raises, and DatabaseUnavailable.
+    the winner), or after a deadlock. It must do nothing but read and write the database. With
+    `on_full_disk` it may use the room of the ballast; until that has its room again, nothing else
+    is taken. Raises what the body raises, StorageFull and DatabaseUnavailable.
     """
-    task = asyncio.create_task(_attempts(body))
+    task = asyncio.create_task(_attempts(body, on_full_disk=on_full_disk))
     _pending.add(task)
     task.add_done_callback(_pending.discard)
     return await asyncio.shield(task)
 
 
-async def _attempts(body: Callable[[Connection], Awaitable[T]]) -> T:
+async def _attempts(body: Callable[[Connection], Awaitable[T]], *, on_full_disk: bool) -> T:
+    if ballast.lacking and not on_full_disk:
+        raise StorageFull(
+            "The disk is full, nothing new is taken. Destroy or delete binaries to make room."
+        )
     for attempt in range(1, _ATTEMPTS + 1):
         _held.set([])
         try:
@@ -261,6 +274,9 @@ async def _attempts(body: Callable[[Connection], Awaitable[T]]) -> T:
             return result
         except IntegrityError:
             if attempt >= _UNIQUE_ATTEMPTS:
+                raise
+        except StorageFull:
+            if not on_full_disk or not await asyncio.to_thread(ballast.give):
                 raise
         except (Retry, asyncpg.SerializationError, asyncpg.DeadlockDetectedError):
             # Others go first meanwhile, so that their number comes to an end.
@@ -299,39 +315,6 @@ async def _listen(credentials: Mapping[str, Any]) -> None:
                 connection.terminate()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             await asyncio.sleep(_RELISTEN_SECONDS)
-
-
-@contextlib.contextmanager
-def translated() -> Any:
-    """Turns a driver's loss of the database into DatabaseUnavailable."""
-    try:
-        yield
-    except (
-        OSError,
-        asyncpg.PostgresConnectionError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-        asyncpg.CannotConnectNowError,
-        asyncpg.AdminShutdownError,
-        asyncpg.TooManyConnectionsError,
-        DBConnectionError,
-        sqlite3.OperationalError,
-        OperationalError,
-    ) as error:
-        cause = error.args[0] if isinstance(error, OperationalError) and error.args else error
-        if isinstance(error, OperationalError) and not _is_loss(cause):
-            raise
-        if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            raise StorageFull("The disk is full; nothing was changed.") from error
-        raise DatabaseUnavailable(
-            "The database does not answer; try again in a few seconds."
-        ) from error
-
-
-def _is_loss(cause: object) -> bool:
-    """Whether SQLite could not do it now; a mistake in a statement is none."""
-    code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    return isinstance(cause, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR
 
 
 async def drain() -> None:

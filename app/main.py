@@ -15,6 +15,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from app import database
 from app.actions import content, verification
+from app.ballast import ballast
 from app.graphql.stream import Socket
 from app.graphql.view import GraphQLView
 from app.http.refusal import refusal
@@ -24,6 +25,7 @@ from app.secret import read_secret
 from app.server import Server
 from app.settings import Settings
 from app.storage.disk import DiskStore
+from app.worker.upkeep import Upkeep, restore_ballast
 from app.worker.worker import Worker
 
 
@@ -85,16 +87,19 @@ async def running(server: Server) -> AsyncIterator[None]:
     """A process from its start to its end (design, section 2, rule 10)."""
     settings = server.settings
     async with (
+        _ballast(settings),
         database.opened(settings.database_url, pool=settings.database_pool),
         contextlib.AsyncExitStack() as ends,
     ):
         await database.migrate()
+        await restore_ballast()
         await server.store.open()
         ends.push_async_callback(server.store.close)
         if database.is_embedded(settings.database_url):
             # This is the only process, so what another one left undone is nobody's.
             await content.recover()
             await verification.requeue_dead()
+        await ends.enter_async_context(_kept_up(Upkeep(server)))
         if settings.worker:
             await ends.enter_async_context(_working(Worker(server)))
         server.work.set()
@@ -103,6 +108,27 @@ async def running(server: Server) -> AsyncIterator[None]:
             yield
         finally:
             server.ready.clear()
+
+
+@contextlib.asynccontextmanager
+async def _ballast(settings: Settings) -> AsyncIterator[None]:
+    """Keeps the ballast beside an embedded database, which may need it to be opened at all."""
+    file = database.embedded_file(settings.database_url)
+    with contextlib.ExitStack() as stack:
+        if file is not None:
+            path = file.with_name("ballast")
+            stack.enter_context(ballast.kept(path, size=settings.storage_ballast))
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _kept_up(upkeep: Upkeep) -> AsyncIterator[None]:
+    task = asyncio.create_task(upkeep.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

@@ -37,6 +37,9 @@ class Settings:
     lease_seconds: int = _setting(60, "Seconds without a sign of life after which work is redone.")
     upload_idle_seconds: int = _setting(30, "Seconds after which a stalled upload is ended.")
     storage_reserve: int = _setting(64 << 20, "Bytes of the disk that uploads must leave free.")
+    storage_ballast: int = _setting(
+        16 << 20, "Bytes kept beside an SQLite database, to destroy with when its disk is full."
+    )
     erase_wait_seconds: float = _setting(10.0, "Seconds that a destroy waits for the erasing.")
 
     query_seconds: float = _setting(10.0, "Seconds after which a query is ended.")

@@ -30,6 +30,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
         data=tmp_path / "data",
         database=database_url,
         storage_reserve=0,
+        storage_ballast=0,
         lease_seconds=5,
         upload_idle_seconds=5,
     )

@@ -151,13 +151,13 @@ def _cut_off_after(units: int, patch: pytest.MonkeyPatch) -> None:
     """Lets this task have so many transactions; the worker's own tasks may go on."""
     this, done, unit_of_work = asyncio.current_task(), 0, database.unit_of_work
 
-    async def counted(body: Callable[[database.Connection], Awaitable[Any]]) -> Any:
+    async def counted(body: Callable[[database.Connection], Awaitable[Any]], **options: Any) -> Any:
         nonlocal done
         if asyncio.current_task() is this:
             done += 1
             if done > units:
                 raise CutOffError
-        return await unit_of_work(body)
+        return await unit_of_work(body, **options)
 
     patch.setattr(database, "unit_of_work", counted)
 

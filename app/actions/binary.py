@@ -147,7 +147,7 @@ async def _start(unit: Unit, binary_id: UUID, *, expected_revision: int | None =
     )
 
 
-@action(Role.WRITE)
+@action(Role.WRITE, on_full_disk=True)
 async def reset_binary(
     unit: Unit, binary_id: UUID, *, expected_revision: int | None = None
 ) -> Binary:
@@ -157,7 +157,7 @@ async def reset_binary(
     return binary
 
 
-@action(Role.ADMIN)
+@action(Role.ADMIN, on_full_disk=True)
 async def delete_binary(unit: Unit, binary_id: UUID) -> Binary:
     """Deletes record and parts of a binary that is neither signed nor destroyed.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -32,7 +33,7 @@ async def recover() -> None:
             "DELETE FROM storage_intent WHERE boot <> $1", [BOOT], using=connection
         )
 
-    await database.unit_of_work(body)
+    await database.unit_of_work(body, on_full_disk=True)
 
 
 async def erase_garbage(store: ContentStore, *, binary_id: UUID | None = None) -> int:
@@ -59,8 +60,15 @@ async def _erase_all(store: ContentStore, binary_id: UUID | None) -> int:
         if not rows:
             return erased
         await store.erase([row.blob for row in rows])
-        await StorageGarbage.filter(blob__in=[row.blob for row in rows]).delete()
+        await _drop([row.blob for row in rows])
         erased += len(rows)
+
+
+async def _drop(blobs: Sequence[str]) -> None:
+    async def body(connection: database.Connection) -> None:
+        await StorageGarbage.filter(blob__in=blobs).using_db(connection).delete()
+
+    await database.unit_of_work(body, on_full_disk=True)
 
 
 async def _note_erased(binary_id: UUID | None) -> None:
@@ -76,7 +84,7 @@ async def _note_erased(binary_id: UUID | None) -> None:
         await _note(actor, UUID(str(row["id"])))
 
 
-@action(Role.ADMIN)
+@action(Role.ADMIN, on_full_disk=True)
 async def _note(unit: Unit, binary_id: UUID) -> None:
     if await StorageGarbage.filter(binary_id=binary_id).exists():
         return

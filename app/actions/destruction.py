@@ -21,7 +21,7 @@ from app.rules.prn import Kind, format_prn
 MAX_AT_ONCE = 1_000
 
 
-@action(Role.ADMIN)
+@action(Role.ADMIN, on_full_disk=True)
 async def destroy_binaries(
     unit: Unit,
     binary_ids: Sequence[UUID],

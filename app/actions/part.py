@@ -183,10 +183,10 @@ async def receive(
     StorageDegraded. A part that is valid already stays so, whatever is sent.
     """
     found = await open_part(registration)
+    await store.check_room(found.size)
     actor = Actor(organization_id=registration.organization_id, role=Role.WRITE)
     blob = store.new_name()
-    with database.translated():
-        await StorageIntent.create(blob=blob, boot=BOOT)
+    await _intend(blob)
     try:
         await store.write(blob, chunks, expect=Digest(sha256=found.hash, size=found.size))
         await _store_part(actor, registration, blob)
@@ -199,6 +199,13 @@ async def receive(
     except BaseException:
         await _forget(actor, blob)
         raise
+
+
+async def _intend(blob: str) -> None:
+    async def body(connection: database.Connection) -> None:
+        await StorageIntent.create(using_db=connection, blob=blob, boot=BOOT)
+
+    await database.unit_of_work(body)
 
 
 @action(Role.WRITE)
@@ -230,7 +237,7 @@ async def _store_part(unit: Unit, registration: Registration, blob: str) -> None
         await StorageGarbage.create(using_db=unit.connection, blob=blob, binary_id=None)
 
 
-@action(Role.WRITE)
+@action(Role.WRITE, on_full_disk=True)
 async def _spoil_part(
     unit: Unit, registration: Registration, blob: str | None, state: PartState
 ) -> None:
@@ -243,7 +250,7 @@ async def _spoil_part(
         await StorageIntent.filter(blob=blob).using_db(unit.connection).delete()
 
 
-@action(Role.WRITE)
+@action(Role.WRITE, on_full_disk=True)
 async def _forget(unit: Unit, blob: str) -> None:
     """Turns an intent into garbage: whatever there is of the blob's file is to be erased."""
     if await StorageIntent.filter(blob=blob).using_db(unit.connection).delete():

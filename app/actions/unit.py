@@ -126,13 +126,15 @@ class Unit:
 
 def action(
     *needs: Role,
+    on_full_disk: bool = False,
 ) -> Callable[
     [Callable[Concatenate[Unit, P], Awaitable[T]]], Callable[Concatenate[Actor, P], Awaitable[T]]
 ]:
     """Makes a function an action: it is called with the Actor, and gets a Unit.
 
     `needs` are the roles of which one is enough. Where Role.DEVICE is among them, the function
-    itself refuses another device than the key's own.
+    itself refuses another device than the key's own. `on_full_disk` is for what makes room, and
+    for what must not wait for it (see `database.unit_of_work`).
     """
 
     def decorate(
@@ -146,7 +148,7 @@ def action(
                 unit = Unit(actor, connection, datetime.now(UTC))
                 return await _once(unit, lambda: function(unit, *args, **kwargs))
 
-            return await database.unit_of_work(body)
+            return await database.unit_of_work(body, on_full_disk=on_full_disk)
 
         run.needs = needs  # type: ignore[attr-defined]
         return run

@@ -240,7 +240,7 @@ async def release(claimed: Claimed) -> bool:
     return await _release(claimed.actor, claimed)
 
 
-@action(Role.ADMIN)
+@action(Role.ADMIN, on_full_disk=True)
 async def _release(unit: Unit, claimed: Claimed) -> bool:
     released = await _held(unit, claimed).update(
         verification_status=VerificationStatus.PENDING, bytes_hashed=0, **_NO_LEASE
@@ -257,7 +257,7 @@ async def requeue_dead() -> int:
     async def body(connection: database.Connection) -> int:
         return await database.execute(_REQUEUE, using=connection)
 
-    return await database.unit_of_work(body)
+    return await database.unit_of_work(body, on_full_disk=True)
 
 
 def _held(unit: Unit, claimed: Claimed) -> QuerySet[Binary]:

@@ -34,8 +34,7 @@ class NewBlob:
         """Make the file, or raise `StorageFull` if after `promised` bytes less is free than
         `reserve`, and `ValueError` if the name was used before."""
         self._folder = syscalls.open_folder(self._path.parent)
-        if syscalls.free_space(self._folder) - promised < reserve:
-            raise StorageFull("The disk is too full to take this.")
+        check_room(self._folder, promised=promised, reserve=reserve)
         try:
             self._file = syscalls.create_file(self._folder, self._path.name)
         except FileExistsError as error:
@@ -97,6 +96,12 @@ class NewBlob:
         descriptor, self._folder = self._folder, None
         if descriptor is not None:
             syscalls.close(descriptor)
+
+
+def check_room(folder: int, *, promised: int, reserve: int) -> None:
+    """Raise `StorageFull` if less than `reserve` bytes are free after `promised` bytes less."""
+    if syscalls.free_space(folder) - promised < reserve:
+        raise StorageFull("The disk is too full to take this.")
 
 
 def probe(folder: Path, name: str) -> None:

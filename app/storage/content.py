@@ -106,6 +106,12 @@ class ContentStore(Protocol):
     def new_name(self) -> str:
         """Return a name for a new blob: random, 32 lowercase hex digits, never used twice."""
 
+    async def check_room(self, size: int) -> None:
+        """Raise what `write` would raise at once: `StorageFull`, `StorageDegraded`.
+
+        So that nothing has to be noted, or asked of a sender, for bytes that can't be taken.
+        """
+
     async def write(self, name: str, chunks: AsyncIterator[bytes], *, expect: Digest) -> Digest:
         """Store the bytes of `chunks`, durably, as a new blob, and return their digest.
 

@@ -72,11 +72,18 @@ class DiskStore:
     def new_name(self) -> str:
         return random_name()
 
+    async def check_room(self, size: int) -> None:
+        self._check_trusted()
+        promised = size + sum(other.to_come for other in self._writing)
+        with self._typed():
+            await self._open_threads.run(
+                folders.check_room, self._root, promised=promised, reserve=self._reserve
+            )
+
     async def write(self, name: str, chunks: AsyncIterator[bytes], *, expect: Digest) -> Digest:
         blob = NewBlob(self._path(name), size=expect.size)
         with self._job() as threads:
-            if self._degraded:
-                raise StorageDegraded("The disk failed, writes are refused until it is healthy.")
+            self._check_trusted()
             self._writing.add(blob)
             try:
                 await self._fill(blob, chunks, expect=expect, threads=threads)
@@ -193,6 +200,10 @@ class DiskStore:
     @property
     def _degraded(self) -> bool:
         return self._failures > self._forgiven
+
+    def _check_trusted(self) -> None:
+        if self._degraded:
+            raise StorageDegraded("The disk failed, writes are refused until it is healthy.")
 
     @property
     def _open_threads(self) -> Threads:

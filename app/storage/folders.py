@@ -14,8 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from app.storage import syscalls
-from app.storage.blob import probe
+from app.storage import blob, syscalls
 from app.storage.content import is_name
 
 _PROBE: Final = "probe-"
@@ -54,10 +53,19 @@ def prepare(root: Path) -> None:
     for left in root.glob(f"{_PROBE}*"):
         left.unlink(missing_ok=True)
     try:
-        probe(root, probe_name())
+        blob.probe(root, probe_name())
     except OSError as error:
         if error.errno not in syscalls.FULL:
             raise
+
+
+def check_room(root: Path, *, promised: int, reserve: int) -> None:
+    """Raise `StorageFull` if less than `reserve` bytes are free after `promised` bytes less."""
+    descriptor = syscalls.open_folder(root)
+    try:
+        blob.check_room(descriptor, promised=promised, reserve=reserve)
+    finally:
+        syscalls.close(descriptor)
 
 
 def names_in(folder: Path) -> list[str]:

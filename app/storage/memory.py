@@ -41,6 +41,10 @@ class MemoryStore:
     def new_name(self) -> str:
         return random_name()
 
+    async def check_room(self, size: int) -> None:
+        self._check_open()
+        self._check_room(size)
+
     async def write(self, name: str, chunks: AsyncIterator[bytes], *, expect: Digest) -> Digest:
         check_name(name)
         self._check_open()
@@ -58,10 +62,13 @@ class MemoryStore:
     def _promise(self, name: str, size: int) -> None:
         if name in self._blobs or name in self._promised:
             raise ValueError(f"The blob {name} exists; a name is used once.")
+        self._check_room(size)
+        self._promised[name] = size
+
+    def _check_room(self, size: int) -> None:
         taken = sum(map(len, self._blobs.values())) + sum(self._promised.values())
         if self._capacity is not None and taken + size > self._capacity:
             raise StorageFull("The memory is too full to take this.")
-        self._promised[name] = size
 
     def read(
         self,

@@ -10,7 +10,7 @@ from typing import Final
 from app import database
 from app.actions.content import erase_garbage
 from app.models import StorageGarbage
-from app.rules.errors import DatabaseUnavailable, StorageDegraded
+from app.rules.errors import DatabaseUnavailable, StorageDegraded, StorageFull
 from app.storage.content import ContentStore
 from app.worker.pace import Pace, woken
 
@@ -47,7 +47,7 @@ class Erasing:
                         self._looked_at = time.monotonic()
                         await erase_garbage(self._store)
                 self._pace.succeeded()
-            except (DatabaseUnavailable, StorageDegraded) as error:
+            except (DatabaseUnavailable, StorageDegraded, StorageFull) as error:
                 self._pace.failed()
                 _log.warning("Erasing is put off: %s", error)
             except Exception:

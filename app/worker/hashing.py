@@ -11,7 +11,7 @@ from typing import Final
 from app.actions import verification
 from app.actions.verification import Claimed
 from app.metrics import Metrics
-from app.rules.errors import BinderyError, DatabaseUnavailable
+from app.rules.errors import BinderyError, DatabaseUnavailable, StorageFull
 from app.rules.verification import backoff
 from app.storage.content import ContentStore, Digest, DigestStopped
 from app.worker.pace import Pace, woken
@@ -55,7 +55,7 @@ class Hashing:
     async def run(self) -> float | None:
         """Verify the record; the seconds after which to look at it again, None: never.
 
-        Raises DatabaseUnavailable only after `stop`; until then it waits for the database.
+        Raises DatabaseUnavailable and StorageFull only after `stop`; until then it waits.
         """
         keeping = asyncio.create_task(self._keep_lease())
         try:
@@ -126,7 +126,7 @@ class Hashing:
         while True:
             try:
                 return await write()
-            except DatabaseUnavailable:
+            except (DatabaseUnavailable, StorageFull):
                 if self._stopped:
                     raise
                 pace.failed()

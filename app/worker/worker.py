@@ -7,7 +7,7 @@ import logging
 from typing import Final
 
 from app.actions import verification
-from app.rules.errors import DatabaseUnavailable
+from app.rules.errors import DatabaseUnavailable, StorageFull
 from app.server import Server
 from app.worker.erasing import Erasing
 from app.worker.hashing import Hashing
@@ -84,7 +84,7 @@ class Worker:
                 # Where there was one, there may be one for the next slot.
                 self._occupy_slot()
                 await self._verify(self._hashing_of(claimed, lease))
-        except DatabaseUnavailable as error:
+        except (DatabaseUnavailable, StorageFull) as error:
             self._pace.failed()
             _log.warning("Verification is put off: %s", error)
         except Exception:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.actions.binary import delete_binary
-from app.models import Binary, BinaryPart
+from app.models import Binary, BinaryPart, StorageGarbage, StorageIntent
 from app.rules.binary import Move
 from app.rules.errors import StorageDegraded
 from app.rules.part import PartState
@@ -312,9 +312,17 @@ async def test_a_part_and_a_finish_at_once(house: House) -> None:
 async def test_a_full_disk_takes_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     binary, (part,) = await house.registered(b"content")
     monkeypatch.setattr(house.store, "_reserve", 1 << 60)
-    refused = await house.client.put(house.upload_url(binary, part), content=b"content")
+    url = house.upload_url(binary, part)
+    refused = await house.client.put(url, content=b"content")
     assert error_of(refused) == (507, "STORAGE_FULL")
     assert refused.headers["retry-after"] == "60"
+    # It is refused before a byte of it was read, and before anything was noted.
+    put = exchange("PUT", url, [("content-length", "7")])
+    put.disconnect()
+    await house.app(put.scope, put.receive, put.send)
+    assert (put.response.status_code, put.received_before_answer) == (507, 0)
+    assert not await StorageIntent.exists()
+    assert not await StorageGarbage.exists()
     assert (await part_of(part)).state is PartState.UPLOADABLE
     monkeypatch.undo()
     await house.assert_tidy()

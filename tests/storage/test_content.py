@@ -373,3 +373,10 @@ async def test_a_closed_store_refuses_work_and_can_be_opened_again(store: Conten
 def test_a_digest_that_no_bytes_have_is_refused(sha256: str, size: int) -> None:
     with pytest.raises(ValueError, match=r"64 lowercase|not negative"):
         Digest(sha256, size)
+
+
+async def test_a_closed_store_has_no_room(store: ContentStore) -> None:
+    await store.check_room(5 * PIECE)
+    await store.close()
+    with pytest.raises(StorageDegraded):
+        await store.check_room(0)

@@ -149,10 +149,13 @@ async def test_the_reserve_stays_free(tmp_path: Path, free: Callable[[int], None
     free(1009)
     before = descriptors()
     with pytest.raises(StorageFull):
+        await store.check_room(10)
+    with pytest.raises(StorageFull):
         await stored(store, b"0123456789")
     assert await all_names(store) == []
     assert descriptors() == before
     free(1010)
+    await store.check_room(10)
     await stored(store, b"0123456789")
     free(999)
     with pytest.raises(StorageFull):
@@ -174,6 +177,8 @@ async def test_room_is_promised_once(tmp_path: Path, free: Callable[[int], None]
         store.write(store.new_name(), slow(), expect=digest_of(b"0123456789"))
     )
     await asyncio.sleep(0.01)
+    with pytest.raises(StorageFull):
+        await store.check_room(10)
     with pytest.raises(StorageFull):
         await stored(store, b"0123456789")
     sending.set()

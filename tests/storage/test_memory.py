@@ -14,6 +14,8 @@ async def test_it_takes_no_more_than_its_capacity() -> None:
     await store.open()
     name = await stored(store, b"123456")
     with pytest.raises(StorageFull):
+        await store.check_room(5)
+    with pytest.raises(StorageFull):
         await stored(store, b"12345")
     assert await all_names(store) == [name]
     await store.erase([name])
