@@ -1,4 +1,4 @@
-"""The command line: `bindery serve | migrate | key | demo | fsck`.
+"""The command line: `bindery serve | worker | migrate | key | demo | fsck`.
 
 Every refusal is one line on standard error, and status 1; a mistyped command is status 2,
 and so is an fsck that could not look.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         "--demo", action="store_true", help="load the demo data set first, and print a key for it"
     )
 
+    _command(commands, "worker", _work, "verify and erase content, beside servers on PostgreSQL")
     _command(commands, "migrate", _migrate, "bring the database to this version")
     _command(commands, "demo", _demo, "load the demo data set, and print a key for it")
 
@@ -115,7 +117,8 @@ def _port(text: str) -> int:
 
 
 def _serve(chosen: argparse.Namespace, settings: Settings) -> int:
-    with _alone(settings), contextlib.closing(_bound(chosen.host, chosen.port)) as listener:
+    one = _alone(settings, "Stop that one first.")
+    with one, contextlib.closing(_bound(chosen.host, chosen.port)) as listener:
         app = _app(settings)
         listening = Listening(app)
         with asyncio.Runner(loop_factory=listening.config.get_loop_factory()) as runner:
@@ -177,10 +180,29 @@ class Listening(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """Ends on SIGINT and SIGTERM. The stock one then kills the process, before it closed."""
-        loop = asyncio.get_running_loop()
-        for one in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(one, self.handle_exit, one, None)
+        _on_end(lambda one: self.handle_exit(one, None))
         yield
+
+
+def _on_end(end: Callable[[signal.Signals], object]) -> None:
+    loop = asyncio.get_running_loop()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(one, end, one)
+
+
+def _work(_chosen: argparse.Namespace, settings: Settings) -> int:
+    async def run(server: Server) -> None:
+        told_to_end = asyncio.Event()
+        _on_end(lambda _: told_to_end.set())
+        with _told(settings):
+            async with running(server):
+                print(f"Bindery works for {_name(settings)}", flush=True)
+                await told_to_end.wait()
+
+    settings = dataclasses.replace(settings, worker=True)
+    with _alone(settings, "It does this work itself, unless BINDERY_WORKER is false."):
+        asyncio.run(run(_app(settings).state.server))
+    return 0
 
 
 def _migrate(_chosen: argparse.Namespace, settings: Settings) -> int:
@@ -189,7 +211,7 @@ def _migrate(_chosen: argparse.Namespace, settings: Settings) -> int:
             async with database.opened(settings.database_url, pool=2):
                 return await database.migrate()
 
-    with _alone(settings):
+    with _alone(settings, "It migrated when it started; stop it to do so with another version."):
         applied = asyncio.run(run())
     print("\n".join(applied) or "The database is at this version.")
     return 0
@@ -208,7 +230,7 @@ def _create_key(chosen: argparse.Namespace, settings: Settings) -> int:
                 assert secret is not None  # Only a repeated request gets none.
                 return secret
 
-    with _alone(settings):
+    with _alone(settings, "Ask it for the mutation `createApiKey`, or stop it first."):
         print(asyncio.run(run()))
     return 0
 
@@ -219,7 +241,7 @@ def _demo(_chosen: argparse.Namespace, settings: Settings) -> int:
             async with running(server):
                 return await demo.load(server) or await demo.new_key()
 
-    with _alone(settings):
+    with _alone(settings, "Stop it, and start it again with `--demo`."):
         print(asyncio.run(run(_app(settings).state.server)))
     return 0
 
@@ -253,12 +275,20 @@ def _fsck(chosen: argparse.Namespace, settings: Settings) -> int:
 
 
 @contextlib.contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    """Holds the data directory where the database is embedded; PostgreSQL is shared."""
+def _alone(settings: Settings, instead: str) -> Iterator[None]:
+    """Holds the data directory where the database is embedded; PostgreSQL is shared.
+
+    Where a server holds it, the refusal says what to do `instead`.
+    """
     with contextlib.ExitStack() as stack:
         if database.is_embedded(settings.database_url):
-            with _usable(settings.data):
-                stack.enter_context(lock.held(settings.data))
+            try:
+                with _usable(settings.data):
+                    stack.enter_context(lock.held(settings.data))
+            except lock.InUseElsewhere as error:
+                raise Stop(
+                    f"The data directory {settings.data} is in use by a running server. {instead}"
+                ) from error
         yield
 
 
@@ -273,11 +303,6 @@ def _usable(folder: Path) -> Iterator[None]:
     """Names the data directory, and what to do, when this block can't use it."""
     try:
         yield
-    except lock.InUseElsewhere as error:
-        raise Stop(
-            f"The data directory {folder} is in use by a running server. Stop that one first;"
-            " to make a key, ask it for the mutation `createApiKey`."
-        ) from error
     except OSError as error:
         raise Stop(
             f"The data directory {folder} can't be used: {_reason(error)}. Name one that this user"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import sqlite3
 import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
@@ -191,6 +192,23 @@ async def assert_pragmas() -> None:
             (synchronous,) = await connection.execute_query_dict("PRAGMA synchronous")
             if (journal["journal_mode"], synchronous["synchronous"]) != ("wal", 2):
                 raise DatabaseUnavailable("SQLite did not accept WAL with synchronous=FULL.")
+
+
+async def assert_sound() -> None:
+    """Refuses to go on with an SQLite file that is damaged. Raises DatabaseUnavailable.
+
+    It reads the whole file, and compares no index with its table, which would take far longer.
+    """
+    if dialect(writer()) == "sqlite":
+        try:
+            rows = await writer().execute_query_dict("PRAGMA quick_check(1)")
+            wrong = rows[0]["quick_check"]
+        except sqlite3.DatabaseError as error:
+            wrong = str(error)
+        if wrong != "ok":
+            raise DatabaseUnavailable(
+                f"The database is damaged ({' '.join(wrong.split())}). Restore it from a backup."
+            )
 
 
 async def migrate() -> list[str]:

@@ -91,6 +91,7 @@ async def running(server: Server) -> AsyncIterator[None]:
         database.opened(settings.database_url, pool=settings.database_pool),
         contextlib.AsyncExitStack() as ends,
     ):
+        await database.assert_sound()
         await database.migrate()
         await restore_ballast()
         await server.store.open()

@@ -23,6 +23,15 @@ BINDERY = Path(sys.executable).with_name("bindery")
 PATIENCE = 30.0
 """Seconds for what takes one or two on an idle machine."""
 
+INSTEAD = {
+    "serve --port 0": "Stop that one first.",
+    "worker": "It does this work itself, unless BINDERY_WORKER is false.",
+    "migrate": "It migrated when it started; stop it to do so with another version.",
+    "key create --organization acme": "Ask it for the mutation `createApiKey`, or stop it first.",
+    "demo": "Stop it, and start it again with `--demo`.",
+}
+"""What each command is refused with while a server holds the data directory."""
+
 DEMO = "{ viewer { name role } binaries { totalCount } }"
 DEMO_ANSWER = {"viewer": {"name": "demo", "role": "ADMIN"}, "binaries": {"totalCount": 12}}
 
@@ -89,7 +98,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["--help"])
     assert stopped.value.code == 0
     told = capsys.readouterr().out
-    for command in ("serve", "migrate", "key", "demo"):
+    for command in ("serve", "worker", "migrate", "key", "demo", "fsck"):
         assert f"\n    {command} " in told
 
 
@@ -133,9 +142,9 @@ def test_a_server_answers_its_keys_and_ends_when_told(
         assert f"'Authorization: Bearer {first}'" in served.printed[2]
         assert served.ask(DEMO, first)["data"] == DEMO_ANSWER
         assert "data" not in served.ask(DEMO, first[:-1])
-        in_use = _refusal(capsys, "serve", "--port", "0", "--data", data)
-        assert in_use.startswith(f"The data directory {data} is in use by a running server.")
-        assert _refusal(capsys, *create) == in_use
+        for command, instead in INSTEAD.items():
+            line = _refusal(capsys, *command.split(), "--data", data)
+            assert line == f"The data directory {data} is in use by a running server. {instead}"
         assert served.stop(signal.SIGTERM) == (0, "")
 
     assert cli.main(["demo", "--data", data]) == 0
@@ -213,6 +222,25 @@ def test_a_file_that_is_no_database_is_refused(
     assert line.startswith("The database refused: file is not a database.")
 
 
+def test_a_damaged_database_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert cli.main(["demo", "--data", str(tmp_path)]) == 0
+    capsys.readouterr()
+    path = tmp_path / "bindery.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'event'"
+        ).fetchone()
+    # The schema stays, so that the file opens as if nothing were wrong.
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+    for command in (["serve", "--port", "0"], ["worker"]):
+        line = _refusal(capsys, *command, "--data", str(tmp_path))
+        assert line.startswith("The database is damaged (")
+        assert line.endswith(f"). Restore it from a backup. Database: sqlite://{path}.")
+
+
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -229,6 +257,18 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(
         "A newer version of Bindery changed the database (m9999_future). Start that version, or"
         f" restore the backup from before it. Database: sqlite://{tmp_path / 'bindery.db'}."
     )
+
+
+def test_a_worker_works_until_it_is_told_to_end(tmp_path: Path) -> None:
+    """That it does its work is shown where two processes share a database."""
+    with subprocess.Popen(
+        [BINDERY, "worker", "--data", tmp_path], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        expected = f"Bindery works for sqlite://{tmp_path / 'bindery.db'}\n"
+        assert process.stdout.readline() == expected
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
 
 
 def test_a_secret_that_others_may_read_is_refused(
