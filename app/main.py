@@ -23,8 +23,11 @@ from app.http.routes import routes
 from app.rules.errors import NotFound
 from app.secret import read_secret
 from app.server import Server
-from app.settings import Settings
+from app.settings import Settings, SettingsError
+from app.storage.bucket import Location
+from app.storage.content import ContentStore
 from app.storage.disk import DiskStore
+from app.storage.s3 import S3Store
 from app.worker.upkeep import Upkeep, restore_ballast
 from app.worker.worker import Worker
 
@@ -57,8 +60,17 @@ def create_app(settings: Settings) -> Starlette:
     return app
 
 
-def content_store(settings: Settings) -> DiskStore:
-    """Where the bytes of binaries are kept."""
+def content_store(settings: Settings) -> ContentStore:
+    """Where the bytes of binaries are kept. Raises SettingsError."""
+    if settings.content:
+        try:
+            return S3Store(
+                Location.of(
+                    settings.content, endpoint=settings.s3_endpoint, region=settings.s3_region
+                )
+            )
+        except ValueError as error:
+            raise SettingsError(f"BINDERY_CONTENT is {settings.content!r}. {error}") from error
     return DiskStore(settings.data / "blobs", reserve=settings.storage_reserve)
 
 

@@ -25,6 +25,13 @@ class Settings:
     database: str = _setting(
         "", "The database's URL, `postgresql://…`; empty: SQLite in the data folder."
     )
+    content: str = _setting(
+        "", "Where content is kept, `s3://bucket/folder`; empty: the disk, in the data folder."
+    )
+    s3_endpoint: str = _setting(
+        "", "The address of a store that speaks S3's protocol; empty: S3 itself."
+    )
+    s3_region: str = _setting("", "The region of the bucket; empty: `us-east-1`.")
     database_pool: int = _setting(10, "Connections to PostgreSQL: half to read, half to write.")
     public_url: str = _setting(
         "", "The address that clients see, for signed URLs; empty: paths from the root."

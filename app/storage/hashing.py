@@ -9,7 +9,7 @@ from typing import Final
 from app.rules.errors import InvalidHash
 from app.storage.content import Digest, DigestStopped
 
-_TELL_EVERY: Final = 8 * 1024 * 1024
+TELL_EVERY: Final = 8 * 1024 * 1024
 """Bytes between two calls of `progress`: half of what is promised, so that a last block that
 goes beyond it still keeps the promise."""
 
@@ -34,7 +34,7 @@ def hash_blocks(
             return Digest(sha256.hexdigest(), done)
         sha256.update(block)
         done += len(block)
-        if done - told >= _TELL_EVERY:
+        if done - told >= TELL_EVERY:
             progress(done)
             told = done
     raise DigestStopped("Hashing was asked to stop.")

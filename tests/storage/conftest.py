@@ -13,6 +13,10 @@ import pytest
 from app.storage.content import ContentStore
 from app.storage.disk import DiskStore
 from app.storage.memory import MemoryStore
+from app.storage.s3 import S3Store
+from tests.buckets import location, s3_server
+
+__all__ = ["location", "s3_server"]
 
 CALLS = ("open", "write", "pwrite", "fsync", "fchmod", "ftruncate", "unlink", "close")
 
@@ -57,11 +61,13 @@ class Kernel:
         return {32: "blob", 2: "folder"}.get(len(name))
 
 
-@pytest.fixture(params=["disk", "memory"])
+@pytest.fixture(params=["disk", "memory", "s3"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ContentStore]:
-    made: ContentStore = (
-        DiskStore(tmp_path / "content", reserve=0) if request.param == "disk" else MemoryStore()
-    )
+    made: ContentStore = MemoryStore()
+    if request.param == "disk":
+        made = DiskStore(tmp_path / "content", reserve=0)
+    elif request.param == "s3":
+        made = S3Store(request.getfixturevalue("location"))
     await made.open()
     yield made
     await made.close()

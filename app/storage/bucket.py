@@ -1,0 +1,320 @@
+"""A bucket of S3 or of what speaks its protocol: single requests, repeated where that is safe.
+
+Names of objects are never used twice, so that each request may be sent again: what arrives twice
+says the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import aiohttp
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from app.rules.errors import StorageDegraded
+
+ATTEMPTS: Final = 6
+"""How often a request is sent before its failure is told."""
+ABORTS: Final = 20
+"""How often an upload is aborted: parts that were on their way may arrive in between."""
+BATCH: Final = 1000
+"""Objects that one request may delete."""
+
+_MISSING: Final = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NoSuchVersion"})
+_LOCATION: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([\w./-]*))?", re.ASCII)
+
+
+class Missing(Exception):
+    """There is no such object, or upload."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where objects lie: a bucket, and what their keys begin with."""
+
+    bucket: str
+    prefix: str
+    endpoint: str
+    region: str
+
+    @classmethod
+    def of(cls, url: str, *, endpoint: str = "", region: str = "") -> Location:
+        """The location of `s3://bucket/prefix`. Raises ValueError."""
+        found = _LOCATION.fullmatch(url)
+        if found is None:
+            raise ValueError("It must be like s3://bucket or s3://bucket/folder.")
+        folder = (found[2] or "").strip("/")
+        return cls(
+            bucket=found[1],
+            prefix=f"{folder}/" if folder else "",
+            endpoint=endpoint,
+            region=region or "us-east-1",
+        )
+
+
+def base64_of(sha256: str) -> str:
+    """A digest of 64 hex digits in the form that S3 has for it."""
+    return base64.b64encode(bytes.fromhex(sha256)).decode("ascii")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turns what the client library raises to Missing or StorageDegraded."""
+    try:
+        yield
+    except ClientError as error:
+        code = _code(error)
+        if code in _MISSING:
+            raise Missing(code) from error
+        raise StorageDegraded(f"The bucket refused: {code}.") from error
+    except (BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise StorageDegraded("The bucket does not answer.") from error
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "unknown"))
+
+
+@asynccontextmanager
+async def opened(location: Location) -> AsyncIterator[Bucket]:
+    """The bucket, for as long as the block lasts. Raises StorageDegraded, naming the setting."""
+    config = AioConfig(
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        connect_timeout=5,
+        read_timeout=30,
+        max_pool_connections=50,
+        # A path needs no name server that knows every bucket, as one at hand seldom does.
+        s3={"addressing_style": "path" if location.endpoint else "auto"},
+        # Each request with content carries its SHA-256; others of the protocol know no CRC.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    async with AsyncExitStack() as stack:
+        made = get_session().create_client(
+            "s3",
+            region_name=location.region,
+            endpoint_url=location.endpoint or None,
+            config=config,
+        )
+        yield Bucket(await stack.enter_async_context(made), location)
+
+
+class Bucket:
+    """Requests to one bucket. Each raises StorageDegraded when it fails for good."""
+
+    def __init__(self, client: Any, location: Location) -> None:
+        self._client = client
+        self._location = location
+        self._in = {"Bucket": location.bucket}
+
+    def key(self, name: str) -> str:
+        """The key of the object `name`."""
+        return self._location.prefix + name
+
+    def _at(self, name: str) -> dict[str, str]:
+        return {**self._in, "Key": self.key(name)}
+
+    async def check(self) -> None:
+        """Raises StorageDegraded, with the setting to mend, unless blobs can be kept here."""
+        await _refused(self._client.head_bucket(**self._in), self._location, what="be looked at")
+        if await self._locked():
+            raise StorageDegraded(
+                f"The bucket {self._location.bucket} of BINDERY_CONTENT has object lock, so that"
+                " nothing could be erased. Name a bucket without it."
+            )
+
+    async def _locked(self) -> bool:
+        try:
+            found = await self._client.get_object_lock_configuration(**self._in)
+        except ClientError as error:
+            # Who does not know the question has no locks.
+            unknown = {"ObjectLockConfigurationNotFoundError", "NotImplemented", "MethodNotAllowed"}
+            if _code(error) in unknown:
+                return False
+            raise _explained(error, self._location, what="be asked for object lock") from error
+        except (BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _explained(error, self._location, what="be asked for object lock") from error
+        return "Enabled" in str(found.get("ObjectLockConfiguration", {}))
+
+    async def probe(self, name: str) -> None:
+        """Writes and deletes a small object. Raises StorageDegraded, naming the setting."""
+        at = self._at(name)
+        written = self._client.put_object(**at, Body=b"bindery")
+        await _refused(written, self._location, what="be written to")
+        await _refused(self._client.delete_object(**at), self._location, what="be erased from")
+
+    async def answers(self) -> bool:
+        """Whether the bucket answers now."""
+        try:
+            with translated():
+                await self._client.head_bucket(**self._in)
+        except (Missing, StorageDegraded):
+            return False
+        return True
+
+    async def size(self, name: str) -> int | None:
+        """The size of an object in bytes, None where there is none."""
+        try:
+            with translated():
+                found = await self._client.head_object(**self._at(name))
+        except Missing:
+            return None
+        return int(found["ContentLength"])
+
+    async def put(self, name: str, content: bytes, *, sha256: str) -> None:
+        """Stores a small object. It is refused if it arrives with another digest."""
+        with translated():
+            await self._client.put_object(
+                **self._at(name), Body=content, ChecksumSHA256=base64_of(sha256)
+            )
+
+    async def get(self, name: str, *, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        """Yields the bytes of an object from `start` to before `end`, as they come.
+
+        It may end too early, without an error. Raises Missing.
+        """
+        with translated():
+            answer = await self._client.get_object(
+                **self._at(name), Range=f"bytes={start}-{end - 1}"
+            )
+            async with answer["Body"] as body:
+                while chunk := await body.read(1 << 16):
+                    yield chunk
+
+    async def begin(self, name: str) -> str:
+        """Begins an upload in parts, and gives its id."""
+        with translated():
+            begun = await self._client.create_multipart_upload(
+                **self._at(name), ChecksumAlgorithm="SHA256"
+            )
+        return str(begun["UploadId"])
+
+    async def put_part(
+        self, name: str, upload: str, number: int, content: bytes, *, sha256: str
+    ) -> dict[str, Any]:
+        """Stores one part of an upload; gives how it is named when it is completed."""
+        checksum = base64_of(sha256)
+        with translated():
+            answer = await self._client.upload_part(
+                **self._at(name),
+                UploadId=upload,
+                PartNumber=number,
+                Body=content,
+                ChecksumSHA256=checksum,
+            )
+        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+
+    async def complete(
+        self, name: str, upload: str, parts: Sequence[Mapping[str, Any]], *, size: int
+    ) -> None:
+        """Makes one object of the parts; one that is there already is success. Raises Missing."""
+        try:
+            with translated():
+                await self._client.complete_multipart_upload(
+                    **self._at(name), UploadId=upload, MultipartUpload={"Parts": list(parts)}
+                )
+        except (Missing, StorageDegraded):
+            # The answer to an earlier attempt may have been lost.
+            if await self.size(name) != size:
+                raise
+
+    async def abort(self, name: str, upload: str) -> None:
+        """Aborts an upload, again and again until none of its parts is left."""
+        at = {**self._at(name), "UploadId": upload}
+        for _ in range(ABORTS):
+            try:
+                with translated():
+                    await self._client.abort_multipart_upload(**at)
+                    await self._client.list_parts(**at, MaxParts=1)
+            except Missing:
+                return
+        raise StorageDegraded("An upload in the bucket can't be aborted.")
+
+    async def uploads(self, name: str) -> list[tuple[str, str]]:
+        """Names and ids of the uploads under way, of objects whose names begin with `name`."""
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(
+            **self._in, Prefix=self.key(name)
+        )
+        cut = len(self._location.prefix)
+        with translated():
+            return [
+                (found["Key"][cut:], found["UploadId"])
+                async for page in pages
+                for found in page.get("Uploads", ())
+            ]
+
+    async def delete(self, names: Collection[str]) -> None:
+        """Deletes objects in each of their versions; what is not there is deleted."""
+        with translated():
+            versioning = await self._client.get_bucket_versioning(**self._in)
+        found = [{"Key": self.key(name)} for name in names]
+        if versioning.get("Status"):
+            found = [one for name in names for one in await self._versions(name)]
+        for first in range(0, len(found), BATCH):
+            with translated():
+                answer = await self._client.delete_objects(
+                    **self._in, Delete={"Objects": found[first : first + BATCH], "Quiet": True}
+                )
+            failed = [
+                one["Code"] for one in answer.get("Errors", ()) if one["Code"] not in _MISSING
+            ]
+            if failed:
+                raise StorageDegraded(f"The bucket refused to delete: {failed[0]}.")
+
+    async def _versions(self, name: str) -> list[dict[str, str]]:
+        key = self.key(name)
+        pages = self._client.get_paginator("list_object_versions").paginate(**self._in, Prefix=key)
+        with translated():
+            return [
+                {"Key": key, "VersionId": found["VersionId"]}
+                async for page in pages
+                for kind in ("Versions", "DeleteMarkers")
+                for found in page.get(kind, ())
+                if found["Key"] == key
+            ]
+
+    async def names(self) -> AsyncGenerator[str, None]:
+        """Yields what follows the prefix in each key, in ascending order."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            **self._in, Prefix=self._location.prefix
+        )
+        cut = len(self._location.prefix)
+        with translated():
+            async for page in pages:
+                for found in page.get("Contents", ()):
+                    yield found["Key"][cut:]
+
+
+async def _refused(request: Any, location: Location, *, what: str) -> None:
+    try:
+        await request
+    except (ClientError, BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise _explained(error, location, what=what) from error
+
+
+def _explained(error: Exception, location: Location, *, what: str) -> StorageDegraded:
+    """Why the bucket can't be used, and which setting says so."""
+    named = f"The bucket {location.bucket} of BINDERY_CONTENT can't {what}"
+    code = _code(error) if isinstance(error, ClientError) else ""
+    if isinstance(error, NoCredentialsError):
+        return StorageDegraded(
+            f"{named}: there are no credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,"
+            " or a profile or role that the AWS tools find."
+        )
+    if code in ("404", "NoSuchBucket"):
+        return StorageDegraded(f"{named}: there is no such bucket. Make it, or name another.")
+    if code in ("403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
+        return StorageDegraded(
+            f"{named}: the credentials (AWS_ACCESS_KEY_ID) are wrong, or not allowed to ({code})."
+        )
+    if code:
+        return StorageDegraded(f"{named}: it answers {code}.")
+    where = f"BINDERY_S3_ENDPOINT {location.endpoint}" if location.endpoint else "S3"
+    return StorageDegraded(f"{named}: {where} does not answer.")
