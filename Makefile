@@ -6,6 +6,10 @@ DATA ?= .bindery
 PORT ?= 8000
 WORKERS ?= 2
 UPGRADE ?=
+SUITE ?=
+MINUTES ?= 30
+SEED ?=
+ANEW ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,6 +27,7 @@ CI_BUDGETS := \
 	schema-lint=240 \
 	journey=240 \
 	faults=600 \
+	suites=480 \
 	conformance=300 \
 	explorer-test=480 \
 	docker-scripts=480
@@ -31,7 +36,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install run explorer explorer-or-none explorer-test test lint format journey \
-	bench-fleet conformance faults races schema-lint docker-scripts ci lock clean
+	bench-fleet conformance faults suites soak races schema-lint docker-scripts ci lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,6 +110,13 @@ journey: install ## Play a whole lifecycle against a real server, and print its 
 
 faults: install ## Kill a server under eight clients, at random; and catch planted bugs.
 	$(BIN)/python -m tests.faults.main
+
+suites: install ## Play every suite of many cases at its CI size.
+	$(BIN)/python -m tests.soak.main
+
+soak: install ## Play one for long, where its last run stopped (SUITE=, MINUTES=, SEED=, ANEW=1).
+	$(BIN)/python -m tests.soak.main --suite '$(SUITE)' --minutes $(MINUTES) \
+		$(if $(SEED),--seed $(SEED)) $(if $(ANEW),--anew)
 
 $(CONFORMANCE)/node_modules/.installed: $(CONFORMANCE)/package-lock.json
 	@command -v npm >/dev/null || { \

