@@ -28,6 +28,7 @@ CI_BUDGETS := \
 	journey=240 \
 	faults=600 \
 	suites=480 \
+	half-open=100 \
 	conformance=300 \
 	explorer-test=480 \
 	docker-scripts=480
@@ -36,7 +37,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install run explorer explorer-or-none explorer-test test lint format journey \
-	bench-fleet conformance faults suites soak races schema-lint docker-scripts ci lock clean
+	bench-fleet conformance faults half-open suites soak races schema-lint docker-scripts ci lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -117,6 +118,9 @@ suites: install ## Play every suite of many cases at its CI size.
 soak: install ## Play one for long, where its last run stopped (SUITE=, MINUTES=, SEED=, ANEW=1).
 	$(BIN)/python -m tests.soak.main --suite '$(SUITE)' --minutes $(MINUTES) \
 		$(if $(SEED),--seed $(SEED)) $(if $(ANEW),--anew)
+
+half-open: install ## Hold 1,000 connections of a server half open for 60 s, and ask meanwhile.
+	$(BIN)/python -m tests.wire.main
 
 $(CONFORMANCE)/node_modules/.installed: $(CONFORMANCE)/package-lock.json
 	@command -v npm >/dev/null || { \

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import resource
 import signal
 import socket
 import sqlite3
@@ -28,7 +29,8 @@ from tortoise.exceptions import BaseORMException
 from app import database, demo, lock
 from app.actions import access
 from app.actions.unit import Actor
-from app.http.protocol import DeadlineProtocol
+from app.graphql.transport import MAX_BODY
+from app.http.protocol import DeadlineProtocol, SocketProtocol
 from app.main import content_store, create_app, running
 from app.reads import fsck
 from app.rules.access import Role
@@ -120,10 +122,18 @@ def _serve(chosen: argparse.Namespace, settings: Settings) -> int:
     one = _alone(settings, "Stop that one first.")
     with one, contextlib.closing(_bound(chosen.host, chosen.port)) as listener:
         app = _app(settings)
+        _allow_connections()
         listening = Listening(app)
         with asyncio.Runner(loop_factory=listening.config.get_loop_factory()) as runner:
             runner.run(_serving(listening, app.state.server, listener, chosen))
     return 0
+
+
+def _allow_connections() -> None:
+    """As many open files as the system grants: each connection is one, and 1,024 are soon held."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _serving(
@@ -160,6 +170,8 @@ class Listening(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http=DeadlineProtocol,
+                ws=SocketProtocol,
+                ws_max_size=MAX_BODY,
                 lifespan="off",
                 access_log=False,
                 log_level="warning",

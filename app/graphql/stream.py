@@ -32,7 +32,7 @@ EVENT_STREAM = "text/event-stream"
 HEARTBEAT_SECONDS = 15.0
 MAX_SUBSCRIPTIONS = 20
 """How many operations one WebSocket may have under way."""
-INIT_SECONDS = 10.0
+INIT_SECONDS = 5.0
 
 
 @dataclass

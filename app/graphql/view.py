@@ -37,7 +37,7 @@ from app.rules.errors import BinderyError
 from app.server import Server
 
 MAX_ERRORS = 5
-BODY_SECONDS = 10.0
+BODY_SECONDS = 8.0
 
 
 class GraphQLView:
@@ -113,7 +113,12 @@ class GraphQLView:
             async with asyncio.timeout(BODY_SECONDS):
                 return await read_operation(request, self._documents)
         except TimeoutError as error:
-            raise Refused(408, "REQUEST_TIMEOUT", "The body did not come in time.") from error
+            raise Refused(
+                408,
+                "REQUEST_TIMEOUT",
+                f"The body did not come within {BODY_SECONDS:.0f} seconds.",
+                headers={"Connection": "close"},
+            ) from error
 
     async def _actor(self, request: Request, request_id: str, now: datetime) -> Actor:
         secret = bearer(request.headers.get("authorization", ""))

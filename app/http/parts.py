@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
@@ -24,6 +25,8 @@ from app.rules.part import PartState
 from app.server import Server
 
 METHODS: Final = ("PUT",)
+LEAST_BYTES: Final = 1024
+"""What has to come of a body, unless it ends, before a stalled upload is ended."""
 
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
@@ -101,19 +104,27 @@ def _values(request: Request, name: bytes) -> Sequence[str]:
 
 
 async def _chunks(request: Request, *, idle_seconds: float) -> AsyncIterator[bytes]:
-    """The body as it comes. Raises UploadTimeout when nothing comes, and ClientDisconnect."""
-    more = True
+    """The body as it comes. Raises UploadTimeout when too little comes, and ClientDisconnect.
+
+    A byte now and then is as good as nothing: it would hold the connection for ever.
+    """
+    more, came, left = True, 0, idle_seconds
     while more:
+        begun = time.monotonic()
         try:
-            async with asyncio.timeout(idle_seconds):
+            async with asyncio.timeout(left):
                 message = await request.receive()
         except TimeoutError:
             raise UploadTimeout(
-                f"Nothing came for {idle_seconds} seconds; what had come was discarded."
-                " Send the part again."
+                f"Less than {LEAST_BYTES} bytes came within {idle_seconds} seconds; what had come"
+                " was discarded. Send the part again."
             ) from None
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         more = message.get("more_body", False)
-        if body := message.get("body", b""):
+        body = message.get("body", b"")
+        came, left = came + len(body), left - (time.monotonic() - begun)
+        if came >= LEAST_BYTES:
+            came, left = 0, idle_seconds
+        if body:
             yield body

@@ -58,6 +58,7 @@ BEFORE_EXECUTION = {
     "QUERY_TOO_COMPLEX": "The document is above a limit, which the error names.",
     "RATE_LIMITED": "The key asked for more than it may within a minute; see `Retry-After`.",
     "REQUEST_TIMEOUT": "The body did not come in time.",
+    "HEADERS_TOO_LARGE": "The headers of the HTTP request are larger than the limit.",
     "INTERNAL_SERVER_ERROR": "The server failed; its log has the reason under the request id.",
 }
 STATUSES = {
@@ -72,6 +73,7 @@ STATUSES = {
     "DOCUMENT_NOT_TRUSTED": 403,
     "RATE_LIMITED": 429,
     "REQUEST_TIMEOUT": 408,
+    "HEADERS_TOO_LARGE": 431,
 }
 ON_THE_WIRE = (
     errors.Unauthenticated,

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from app.actions.binary import delete_binary
+from app.http.parts import LEAST_BYTES
 from app.models import Binary, BinaryPart, StorageGarbage, StorageIntent
 from app.rules.binary import Move
 from app.rules.errors import StorageDegraded
@@ -226,15 +227,28 @@ async def test_a_stalled_upload_ends_at_its_deadline(house: House) -> None:
 
 
 async def test_a_slow_upload_is_not_a_stalled_one(house: House) -> None:
-    binary, (part,) = await house.registered(b"content")
-    put = upload(house, binary, part, length=7)
+    piece = b"x" * LEAST_BYTES
+    binary, (part,) = await house.registered(piece * 7)
+    put = upload(house, binary, part, length=len(piece) * 7)
     running = asyncio.create_task(house.app(put.scope, put.receive, put.send))
-    for letter in b"content":
+    for _ in range(7):
         await asyncio.sleep(0.2)
-        put.body(bytes([letter]), more=True)
+        put.body(piece, more=True)
     put.body(b"", more=False)
     await running
     assert put.response.status_code == 200
+
+
+async def test_a_byte_now_and_then_is_a_stalled_upload(house: House) -> None:
+    binary, (part,) = await house.registered(b"x" * 100)
+    put = upload(house, binary, part, length=100)
+    running = asyncio.create_task(house.app(put.scope, put.receive, put.send))
+    for _ in range(20):
+        await asyncio.sleep(0.1)
+        put.body(b"x", more=True)
+    await asyncio.wait_for(running, 5)
+    assert error_of(put.response) == (408, "UPLOAD_TIMEOUT")
+    await house.assert_tidy()
 
 
 @pytest.mark.parametrize("sent", [b"", b"cont", b"content"])
