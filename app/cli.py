@@ -10,32 +10,26 @@ import argparse
 import asyncio
 import contextlib
 import dataclasses
-import json
-import os
 import resource
 import signal
 import socket
-import sqlite3
 import sys
 import urllib.parse
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
-import asyncpg
 import uvicorn
 from starlette.applications import Starlette
-from tortoise.exceptions import BaseORMException
 
-from app import database, demo, lock
+from app import check, database, demo
 from app.actions import access
 from app.actions.unit import Actor
+from app.console import Stop, alone, named, reason, told, usable
 from app.graphql.transport import MAX_BODY
 from app.http.protocol import DeadlineProtocol, SocketProtocol
-from app.main import content_store, create_app, running
-from app.reads import fsck
+from app.main import create_app, running
 from app.rules.access import Role
-from app.rules.errors import BinderyError, DatabaseUnavailable
-from app.rules.fsck import MEND, Finding
+from app.rules.errors import BinderyError
 from app.server import Server
 from app.settings import Settings, SettingsError, load
 
@@ -44,10 +38,6 @@ SHUTDOWN_SECONDS = 5
 
 _INTERRUPTED = 130
 _SCHEMES = ("sqlite", "postgresql", "postgres")
-
-
-class Stop(Exception):
-    """Ends a command with one line for the operator."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except (Stop, SettingsError, BinderyError) as refusal:
         print(f"bindery: {' '.join(str(refusal).split())}", file=sys.stderr)
-        return 2 if chosen.run is _fsck else 1
+        return 2 if chosen.run is check.run else 1
     return status
 
 
@@ -84,9 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "migrate", _migrate, "bring the database to this version")
     _command(commands, "demo", _demo, "load the demo data set, and print a key for it")
 
-    check = _command(commands, "fsck", _fsck, "say where records and content disagree")
-    check.add_argument("--deep", action="store_true", help="read and hash all content, too")
-    check.add_argument("--json", action="store_true", help="print the findings as JSON")
+    check.add_options(
+        _command(commands, "fsck", check.run, "say where records and content disagree")
+    )
 
     key = commands.add_parser("key", help="API keys", description="API keys").add_subparsers(
         required=True, metavar="COMMAND"
@@ -119,7 +109,7 @@ def _port(text: str) -> int:
 
 
 def _serve(chosen: argparse.Namespace, settings: Settings) -> int:
-    one = _alone(settings, "Stop that one first.")
+    one = alone(settings, "Stop that one first.")
     with one, contextlib.closing(_bound(chosen.host, chosen.port)) as listener:
         app = _app(settings)
         _allow_connections()
@@ -141,7 +131,7 @@ async def _serving(
 ) -> None:
     host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
     address = f"http://{host}:{listener.getsockname()[1]}"
-    with _told(server.settings):
+    with told(server.settings):
         async with running(server):
             listening.news = f"Bindery serves on {address}/graphql"
             if chosen.demo:
@@ -186,7 +176,7 @@ class Listening(uvicorn.Server):
             await super().startup(sockets)
         except OSError as error:
             # The address was bound before, but another process was the first to listen.
-            raise Stop(f"Can't listen: {_reason(error)}.") from error
+            raise Stop(f"Can't listen: {reason(error)}.") from error
         print(self.news, flush=True)
 
     @contextlib.contextmanager
@@ -206,24 +196,24 @@ def _work(_chosen: argparse.Namespace, settings: Settings) -> int:
     async def run(server: Server) -> None:
         told_to_end = asyncio.Event()
         _on_end(lambda _: told_to_end.set())
-        with _told(settings):
+        with told(settings):
             async with running(server):
-                print(f"Bindery works for {_name(settings)}", flush=True)
+                print(f"Bindery works for {named(settings)}", flush=True)
                 await told_to_end.wait()
 
     settings = dataclasses.replace(settings, worker=True)
-    with _alone(settings, "It does this work itself, unless BINDERY_WORKER is false."):
+    with alone(settings, "It does this work itself, unless BINDERY_WORKER is false."):
         asyncio.run(run(_app(settings).state.server))
     return 0
 
 
 def _migrate(_chosen: argparse.Namespace, settings: Settings) -> int:
     async def run() -> list[str]:
-        with _told(settings):
+        with told(settings):
             async with database.opened(settings.database_url, pool=2):
                 return await database.migrate()
 
-    with _alone(settings, "It migrated when it started; stop it to do so with another version."):
+    with alone(settings, "It migrated when it started; stop it to do so with another version."):
         applied = asyncio.run(run())
     print("\n".join(applied) or "The database is at this version.")
     return 0
@@ -231,7 +221,7 @@ def _migrate(_chosen: argparse.Namespace, settings: Settings) -> int:
 
 def _create_key(chosen: argparse.Namespace, settings: Settings) -> int:
     async def run() -> str:
-        with _told(settings):
+        with told(settings):
             async with database.opened(settings.database_url, pool=2):
                 await database.migrate()
                 organization = await access.ensure_organization(chosen.organization)
@@ -242,84 +232,26 @@ def _create_key(chosen: argparse.Namespace, settings: Settings) -> int:
                 assert secret is not None  # Only a repeated request gets none.
                 return secret
 
-    with _alone(settings, "Ask it for the mutation `createApiKey`, or stop it first."):
+    with alone(settings, "Ask it for the mutation `createApiKey`, or stop it first."):
         print(asyncio.run(run()))
     return 0
 
 
 def _demo(_chosen: argparse.Namespace, settings: Settings) -> int:
     async def run(server: Server) -> str:
-        with _told(settings):
+        with told(settings):
             async with running(server):
                 return await demo.load(server) or await demo.new_key()
 
-    with _alone(settings, "Stop it, and start it again with `--demo`."):
+    with alone(settings, "Stop it, and start it again with `--demo`."):
         print(asyncio.run(run(_app(settings).state.server)))
     return 0
 
 
-def _fsck(chosen: argparse.Namespace, settings: Settings) -> int:
-    async def run() -> list[Finding]:
-        store = content_store(settings)
-        with _told(settings):
-            async with database.opened(settings.database_url, pool=2):
-                await store.open()
-                try:
-                    return await fsck.inspect(store, deep=chosen.deep)
-                finally:
-                    await store.close()
-
-    # To open a database that is not there would make one, and find it in order.
-    file = database.embedded_file(settings.database_url)
-    if file is not None and not file.exists():
-        raise Stop(f"There is no database {file}. Name the data directory with --data.")
-    found = asyncio.run(run())
-    told = [
-        {"code": one.code, "subject": one.subject, "wrong": one.wrong, "mend": MEND[one.code]}
-        for one in found
-    ]
-    if chosen.json:
-        print(json.dumps({"findings": told}))
-    else:
-        for one in told:
-            print(f"{one['code']} {one['subject']}: {one['wrong']} {one['mend']}")
-    return 1 if found else 0
-
-
-@contextlib.contextmanager
-def _alone(settings: Settings, instead: str) -> Iterator[None]:
-    """Holds the data directory where the database is embedded; PostgreSQL is shared.
-
-    Where a server holds it, the refusal says what to do `instead`.
-    """
-    with contextlib.ExitStack() as stack:
-        if database.is_embedded(settings.database_url):
-            try:
-                with _usable(settings.data):
-                    stack.enter_context(lock.held(settings.data))
-            except lock.InUseElsewhere as error:
-                raise Stop(
-                    f"The data directory {settings.data} is in use by a running server. {instead}"
-                ) from error
-        yield
-
-
 def _app(settings: Settings) -> Starlette:
     """The application. Raises Stop or SettingsError where its folder or secret is not usable."""
-    with _usable(settings.data):
+    with usable(settings.data):
         return create_app(settings)
-
-
-@contextlib.contextmanager
-def _usable(folder: Path) -> Iterator[None]:
-    """Names the data directory, and what to do, when this block can't use it."""
-    try:
-        yield
-    except OSError as error:
-        raise Stop(
-            f"The data directory {folder} can't be used: {_reason(error)}. Name one that this user"
-            " may write to, with --data or BINDERY_DATA."
-        ) from error
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -336,7 +268,7 @@ def _bound(host: str, port: int) -> socket.socket:
             raise
     except OSError as error:
         raise Stop(
-            f"Can't listen on {host}, port {port}: {_reason(error)}. Choose another with --host or"
+            f"Can't listen on {host}, port {port}: {reason(error)}. Choose another with --host or"
             " --port, or stop what listens there."
         ) from error
     return listener
@@ -354,32 +286,6 @@ def _check_database(url: str) -> None:
             "The database's URL (--database, BINDERY_DATABASE) must be like"
             " postgresql://user:password@host:5432/name or sqlite:///path/to/file."
         )
-
-
-@contextlib.contextmanager
-def _told(settings: Settings) -> Iterator[None]:
-    """Names the database, and why, when it refuses this block."""
-    try:
-        yield
-    except DatabaseUnavailable as error:
-        raise Stop(f"{error}{_cause(error)} Database: {_name(settings)}.") from error
-    except (asyncpg.PostgresError, sqlite3.Error, BaseORMException) as error:
-        raise Stop(f"The database refused: {error}. Database: {_name(settings)}.") from error
-
-
-def _cause(error: BaseException) -> str:
-    cause = error.__cause__
-    return f" ({cause})" if cause is not None and str(cause) else ""
-
-
-def _name(settings: Settings) -> str:
-    """The database's URL without user, password and options."""
-    parts = urllib.parse.urlsplit(settings.database_url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or os.strerror(error.errno or 0)
 
 
 if __name__ == "__main__":

@@ -125,14 +125,19 @@ def embedded_file(url: str) -> Path | None:
     return Path(urllib.parse.unquote(url.removeprefix("sqlite://"))) if is_embedded(url) else None
 
 
-def configuration(url: str, *, pool: int = 10) -> dict[str, Any]:
+def configuration(
+    url: str, *, pool: int = 10, name: str = "bindery", read_only: bool = False
+) -> dict[str, Any]:
     """Tortoise's configuration for `sqlite:///path` or `postgresql://user:password@host/name`."""
+    writer: dict[str, Any]
     if is_embedded(url):
-        writer: dict[str, Any] = {"file_path": str(embedded_file(url)), **PRAGMAS}
-        reader = {**writer, "query_only": "ON"}
+        reader = {"file_path": str(embedded_file(url)), **PRAGMAS, "query_only": "ON"}
+        writer = reader if read_only else {"file_path": str(embedded_file(url)), **PRAGMAS}
     else:
-        writer = {**_postgres(url), "minsize": 1, "maxsize": max(1, pool // 2)}
-        reader = {**writer, "application_name": "bindery-reader"}
+        writer = {**_postgres(url, name), "minsize": 1, "maxsize": max(1, pool // 2)}
+        if read_only:
+            writer["server_settings"]["default_transaction_read_only"] = "on"
+        reader = {**writer, "application_name": f"{name}-reader"}
     return {
         "connections": {
             "default": {"engine": __name__, "credentials": writer},
@@ -142,7 +147,7 @@ def configuration(url: str, *, pool: int = 10) -> dict[str, Any]:
     }
 
 
-def _postgres(url: str) -> dict[str, Any]:
+def _postgres(url: str, name: str) -> dict[str, Any]:
     parts = urllib.parse.urlsplit(url)
     query = dict(urllib.parse.parse_qsl(parts.query))
     return {
@@ -151,29 +156,33 @@ def _postgres(url: str) -> dict[str, Any]:
         "user": urllib.parse.unquote(parts.username or query.get("user", "postgres")),
         "password": urllib.parse.unquote(parts.password) if parts.password else None,
         "database": urllib.parse.unquote(parts.path.lstrip("/")) or "postgres",
-        "application_name": "bindery-writer",
+        "application_name": f"{name}-writer",
         "server_settings": {"jit": "off", "timezone": "UTC"},
     }
 
 
 @contextlib.asynccontextmanager
-async def opened(url: str, *, pool: int = 10) -> AsyncIterator[None]:
+async def opened(
+    url: str, *, pool: int = 10, name: str = "bindery", read_only: bool = False
+) -> AsyncIterator[None]:
     """Opens both connections for as long as the block lasts, and ends every unit of work first.
 
-    Raises DatabaseUnavailable when the database does not answer.
+    `name` is what PostgreSQL lists this process by. Where it is `read_only`, the database itself
+    refuses every change. Raises DatabaseUnavailable when the database does not answer.
     """
     # Statements are kept by the connection's name, and would outlive a change of the dialect.
     EXECUTOR_CACHE.clear()
     context = TortoiseContext()
+    configured = configuration(url, pool=pool, name=name, read_only=read_only)
     async with context:
-        await context.init(configuration(url, pool=pool), use_tz=True, _enable_global_fallback=True)
+        await context.init(configured, use_tz=True, _enable_global_fallback=True)
         with translated():
             await writer().execute_query("SELECT 1")
             await assert_pragmas()
         listening = None
         if not is_embedded(url):
             listening = asyncio.create_task(
-                _listen(configuration(url)["connections"]["default"]["credentials"])
+                _listen(configured["connections"]["default"]["credentials"])
             )
         try:
             yield
@@ -321,7 +330,10 @@ async def _listen(credentials: Mapping[str, Any]) -> None:
     while True:
         lost = asyncio.Event()
         try:
-            connection = await asyncpg.connect(**{name: credentials[name] for name in names})
+            connection = await asyncpg.connect(
+                **{name: credentials[name] for name in names},
+                server_settings={"application_name": credentials["application_name"]},
+            )
             try:
                 connection.add_termination_listener(lambda _: lost.set())  # noqa: B023
                 await connection.add_listener(

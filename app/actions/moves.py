@@ -149,9 +149,9 @@ async def drop_parts(unit: Unit, binary_id: UUID) -> None:
     """Deletes a binary's parts; their blobs are garbage from this transaction on."""
     await database.execute(
         "INSERT INTO storage_gc (blob, binary_id, created_at)"
-        " SELECT blob, binary_id, updated_at FROM binary_part"
+        " SELECT blob, binary_id, $3 FROM binary_part"
         " WHERE organization_id = $1 AND binary_id = $2 AND blob IS NOT NULL",
-        [unit.organization_id, binary_id],
+        [unit.organization_id, binary_id, unit.at],
         using=unit.connection,
     )
     await (

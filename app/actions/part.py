@@ -228,7 +228,9 @@ async def _store_part(unit: Unit, registration: Registration, blob: str) -> None
     )
     if part_row is None:
         raise UploadSuperseded("The part was replaced.")
-    await StorageIntent.filter(blob=blob).delete()
+    if not await StorageIntent.filter(blob=blob).delete():
+        # Whoever took the intent for a left one has the file erased.
+        raise UploadSuperseded("The upload took too long, and was given up. Send it again.")
     if stored:
         await _add_bytes(unit, registration.binary_id, part_row.size)
         await unit.announce(registration.binary_id)

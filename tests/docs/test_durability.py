@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.rules.fsck import MEND, Damage
+from app.rules.fsck import LEFTOVERS, MEND, REPAIR, Damage
 
 PAGE = Path(__file__).parents[2] / "docs" / "durability.md"
 
@@ -12,4 +12,13 @@ PAGE = Path(__file__).parents[2] / "docs" / "durability.md"
 def test_the_table_lists_each_code_with_its_mend() -> None:
     """Neither a code too many nor one too few."""
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| `")]
-    assert rows == [f"| `{code}` | {MEND[code]} |" for code in Damage]
+    repairs = [REPAIR.get(code, "Nothing.") for code in Damage]
+    assert rows == [
+        f"| `{code}` | {MEND[code]} | {repair} |"
+        for code, repair in zip(Damage, repairs, strict=True)
+    ]
+
+
+def test_what_is_no_damage_is_said() -> None:
+    told = ", ".join(f"`{code}`" for code in Damage if code in LEFTOVERS)
+    assert f"({told})" in " ".join(PAGE.read_text().split())

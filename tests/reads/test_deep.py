@@ -12,7 +12,7 @@ import pytest
 
 from app.models import Binary, BinaryPart
 from app.reads.fsck import inspect
-from app.rules.binary import State
+from app.rules.binary import State, VerificationStatus
 from app.rules.fsck import Damage
 from app.storage.disk import DiskStore
 from tests.worker.databases import opened
@@ -39,7 +39,14 @@ async def stored(store: DiskStore, sizes: list[int], **values: Any) -> Binary:
     """A hashed binary of random bytes, in parts of these sizes."""
     data = random.Random(str(sizes))
     parts = [data.randbytes(size) for size in sizes]
-    return await hashing(await version(), parts, store=store, **{**HASHED, **values})
+    binary = await hashing(await version(), parts, store=store, **{**HASHED, **values})
+    if binary.state is State.SIGNABLE:
+        await Binary.filter(id=binary.id).update(
+            verification_status=VerificationStatus.PASSED,
+            computed_hash=binary.hash,
+            computed_size=binary.size,
+        )
+    return binary
 
 
 def flip(path: Path, bit: int) -> None:
