@@ -109,7 +109,7 @@ format: install ## Format the code and repair what can be repaired.
 journey: install ## Play a whole lifecycle against a real server, and print its steps.
 	$(BIN)/python -m tests.journeys.main
 
-faults: install ## Kill a server under eight clients, at random; and catch planted bugs.
+faults: install ## Kill a server at every change of a file, and at random; catch planted bugs.
 	$(BIN)/python -m tests.faults.main
 
 suites: install ## Play every suite of many cases at its CI size.

@@ -37,7 +37,7 @@ def gone(api: Api, ledger: Ledger) -> list[str]:
 
 
 def _entry(api: Api, entry: Entry) -> list[str]:
-    binary = _within(lambda: _through(api, entry))
+    binary = within(lambda: _through(api, entry))
     state, parts = binary["state"], binary["parts"]
     if state == "HASHING":
         return [f"{entry.id} is stuck in HASHING"]
@@ -85,7 +85,7 @@ def _destroyed(api: Api, entry: Entry, erased: object) -> list[str]:
 
 def consistency(data: Path) -> list[str]:
     """Where the rows of the database and the files of the store are out of step."""
-    return _within(lambda: _compared(data))
+    return within(lambda: _compared(data))
 
 
 def _compared(data: Path) -> tuple[list[str], bool]:
@@ -105,7 +105,7 @@ def _compared(data: Path) -> tuple[list[str], bool]:
     return found, not found
 
 
-def _within(attempt: Callable[[], tuple[T, bool]]) -> T:
+def within(attempt: Callable[[], tuple[T, bool]]) -> T:
     """The first result that is final, or the last one when the patience is over."""
     end = time.monotonic() + PATIENCE
     while True:

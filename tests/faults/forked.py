@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final, NoReturn
 
 from app import cli
 from app.actions import content, part
 from app.rules.ids import new_id
+from tests.faults import tracer
 from tests.journeys.checks import Failed
 
 _NEWS: Final = "Bindery serves on "
+_PARENT_DEATH_SIGNAL: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +49,109 @@ def served(data: Path, *, log: Path, plant: Callable[[], object] | None = None) 
         _serve(data, log=log, plant=plant, writing=writing)
     os.close(writing)
     with os.fdopen(reading) as said:
-        for line in said:
-            if line.startswith(_NEWS):
-                url = line.removeprefix(_NEWS).strip().removesuffix("/graphql")
-                return Forked(pid, url, time.perf_counter() - begun)
+        url = _address(said)
+    if url is not None:
+        return Forked(pid, url, time.perf_counter() - begun)
     _, status = os.waitpid(pid, 0)
     raise Failed(f"The server ended with status {status} at its start: {log.read_text()[-600:]}")
 
 
-def _serve(data: Path, *, log: Path, plant: Callable[[], object] | None, writing: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A `bindery serve` that is killed before one of its changes; `url`: None, it was at once."""
+
+    pid: int
+    follower: int
+    url: str | None
+    report: IO[str]
+
+    def end(self) -> tracer.Traced:
+        """Kill it if it still runs, and tell what it did."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        with self.report:
+            traced = tracer.read_report(self.report.read())
+        os.waitpid(self.follower, 0)
+        return traced
+
+
+def watched(data: Path, *, log: Path, at: int) -> Watched:
+    """Start a server on `data` that is killed before its change `at` of a file there."""
+    reading, writing = os.pipe()
+    report, told = os.pipe()
+    pid = os.fork()
+    if not pid:
+        _trace(data, log=log, at=at, writing=writing, told=told)
+    os.close(writing)
+    os.close(told)
+    reports = os.fdopen(report)
+    server = int(reports.readline())
+    with os.fdopen(reading) as said:
+        return Watched(server, pid, _address(said), reports)
+
+
+def _trace(data: Path, *, log: Path, at: int, writing: int, told: int) -> None:
+    """Be the server's tracer."""
+
+    def program() -> NoReturn:
+        os.close(told)
+        _serve(data, log=log, plant=None, writing=writing)
+
+    try:
+        _end_with_parent()
+        tracer.run(program, folder=data, at=at, report=told)
+    finally:
+        os._exit(1)
+
+
+def _say_plainly() -> None:
+    """Have Python print to the descriptors; a test runner may have put its own in between."""
+    sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", closefd=False)
+
+
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when the harness goes, however that ends."""
+    ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, int(signal.SIGKILL), 0, 0, 0)
+
+
+def _address(said: IO[str]) -> str | None:
+    for line in said:
+        if line.startswith(_NEWS):
+            return line.removeprefix(_NEWS).strip().removesuffix("/graphql")
+    return None
+
+
+def command(*arguments: str) -> tuple[int, str]:
+    """The status of a `bindery` command, and all that it says."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            os.dup2(writing, 1)
+            os.dup2(writing, 2)
+            _say_plainly()
+            status = cli.main(arguments)
+            sys.stdout.flush()
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading) as said:
+        text = said.read()
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status), text
+
+
+def _serve(data: Path, *, log: Path, plant: Callable[[], object] | None, writing: int) -> NoReturn:
     """Be the server. The harness's own code must not go on here, whatever happens."""
     status = 1
     try:
+        _end_with_parent()
         errors = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(writing, 1)
         os.dup2(errors, 2)
+        _say_plainly()
         # A boot is named when the code is imported, and that is shared here.
         part.BOOT = content.BOOT = new_id()  # type: ignore[attr-defined]
         if plant is not None:

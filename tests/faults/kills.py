@@ -6,29 +6,19 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from tests.faults import checks
 from tests.faults.clients import Client, staged
 from tests.faults.forked import Forked, served
+from tests.faults.outcome import Outcome
 from tests.journeys.client import Api, connected
 from tests.journeys.server import Running
 
 CLIENTS: Final = 8
 READY_SECONDS: Final = 2.0
 """Within which a killed server must take connections again."""
-
-
-@dataclass
-class Outcome:
-    """How far a suite came, and what it found."""
-
-    done: int = 0
-    acknowledged: int = 0
-    slowest: float = 0.0
-    found: list[str] = field(default_factory=list)
 
 
 def killed_at_random(

@@ -7,8 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.faults import tracer
 from tests.faults.kills import killed_at_random
 from tests.faults.planted import PLANTED
+from tests.faults.points import killed_at_each
 
 PLANTED_SECONDS = 60.0
 """Within which each planted bug must be caught."""
@@ -17,6 +19,7 @@ PLANTED_SECONDS = 60.0
 def main() -> int:
     """Run; give 1 when something was found or nothing was done."""
     chosen = _parser().parse_args()
+    status = _at_each(chosen)
     with tempfile.TemporaryDirectory(prefix="bindery-faults-") as folder:
         outcome = killed_at_random(
             Path(folder), times=chosen.kills, seconds=chosen.seconds, seed=chosen.seed
@@ -29,7 +32,23 @@ def main() -> int:
     for finding in outcome.found:
         _say(f"   {finding}")
     missed = _missed(chosen.seed)
-    return 1 if outcome.found or not outcome.done or missed else 0
+    return 1 if outcome.found or not outcome.done or missed else status
+
+
+def _at_each(chosen: argparse.Namespace) -> int:
+    reason = tracer.missing()
+    if reason:
+        _say(f"R1 SKIPPED, 1 suite not run: {reason}")
+        return 0
+    with tempfile.TemporaryDirectory(prefix="bindery-faults-") as folder:
+        outcome = killed_at_each(Path(folder), every=chosen.every, seconds=chosen.point_seconds)
+    # Only a life that came to its end tells how many moments there are.
+    size = outcome.of or "more"
+    _say(f"R1 done {outcome.done} of {size}, {len(outcome.found)} found")
+    _say(f"   before every {chosen.every}th change of a file; {outcome.acknowledged} steps held")
+    for finding in outcome.found:
+        _say(f"   {finding}")
+    return 1 if outcome.found or not outcome.done else 0
 
 
 def _missed(seed: int) -> int:
@@ -54,10 +73,14 @@ def _say(line: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.main", description=__doc__)
+    parser.add_argument("--every", type=int, default=5, help="of R1's moments (%(default)s)")
+    parser.add_argument(
+        "--point-seconds", type=float, default=180, help="after which R1 stops (%(default)s)"
+    )
     parser.add_argument("--kills", type=int, default=200, help="kills at random (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the moments (%(default)s)")
     parser.add_argument(
-        "--seconds", type=float, default=420, help="after which it stops (%(default)s)"
+        "--seconds", type=float, default=150, help="after which it stops (%(default)s)"
     )
     return parser
 
