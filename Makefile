@@ -37,7 +37,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install run explorer explorer-or-none explorer-test test lint format journey \
-	bench-fleet conformance faults half-open suites soak races schema-lint docker-scripts ci lock clean
+	bench bench-quick bench-fleet conformance faults half-open suites soak races schema-lint docker-scripts ci \
+	lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -135,6 +136,12 @@ conformance: install $(CONFORMANCE)/node_modules/.installed ## Hold a server aga
 schema-lint: $(CONFORMANCE)/node_modules/.installed ## Lint schema.graphql, and compare it with the last tag's.
 	node $(CONFORMANCE)/lint.mjs
 	node $(CONFORMANCE)/breaking.mjs
+
+bench-quick: install ## Compare Q1 to Q6 with hand-written SQL, on little data; 1 if a target is missed.
+	$(BIN)/python -m bench.main --quick
+
+bench: install ## The same on 100,000 binaries and as many releases and devices.
+	$(BIN)/python -m bench.main
 
 bench-fleet: install ## Ask a cohort of 10,000 devices and 500 releases; print statements and times.
 	$(BIN)/python -m bench.fleet_reads

@@ -1,0 +1,1 @@
+"""The benchmark's own tests: what it loads, asks, counts and says."""
