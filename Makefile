@@ -92,6 +92,10 @@ test: install ## Run the tests, and require all branches of the rules to be cove
 	$(BIN)/coverage report --include='app/rules/*' --fail-under=100 --skip-covered
 	BINDERY_ROUNDS=$${BINDERY_ROUNDS:-1} $(BIN)/python -m pytest -n $(WORKERS) --ignore=tests/rules
 
+.PHONY: budgets
+budgets: install ## Count each example's SQL statements at 10 and 10,000 rows (BINDERY_ROWS=).
+	BINDERY_ROWS=$${BINDERY_ROWS:-10000} $(BIN)/python -m pytest tests/graphql/test_budgets.py
+
 races: install ## Race 64 clients for every move, 5 rounds of each (BINDERY_ROUNDS=).
 	$(BIN)/python -m pytest -n $(WORKERS) tests/races
 

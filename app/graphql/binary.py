@@ -270,7 +270,9 @@ async def _erased(info: Info, destroyed: list[models.Binary]) -> list[models.Bin
     for task in done:
         if task.exception() is not None:
             log.warning("content is not erased yet: %s", task.exception())
-    return [await info.context.loaders.one(models.Binary).load(one.id) for one in destroyed]
+    loader = info.context.loaders.one(models.Binary)
+    found: list[models.Binary] = await loader.load_many([one.id for one in destroyed])
+    return found
 
 
 MUTATIONS = (

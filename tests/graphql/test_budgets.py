@@ -1,0 +1,125 @@
+"""How many statements each example operation takes: the same number however many rows there are.
+
+`make budgets` counts at 10,000 rows; the tests count at 1,000 (BINDERY_ROWS=).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import httpx
+import pytest
+
+from app.rules.access import Role
+from app.settings import Settings
+from tests.api import Api
+from tests.conftest import new_api
+from tests.graphql.growth import Grown, grow
+from tests.statements import counted
+
+FOLDER = Path(__file__).parents[2] / "fixtures" / "operations"
+TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.graphql"))}
+QUERIES = [name for name, text in TEXTS.items() if "\nquery " in f"\n{text}"]
+FEW, MANY = 10, int(os.environ.get("BINDERY_ROWS", "1000"))
+PAGE: Final = 100
+
+BUDGETS: Final[dict[str, int]] = {
+    "ci-find-artifact": 2,
+    "ci-poll-binary": 2,
+    "ci-resume-upload": 3,
+    "console-api-keys": 4,
+    "console-artifact": 7,
+    "console-artifacts": 5,
+    "console-binaries": 5,
+    "console-binary": 25,
+    "console-bundles": 8,
+    "console-cohort": 6,
+    "console-destruction-impact": 12,
+    "console-device": 15,
+    "console-devices": 6,
+    "console-events": 7,
+    "console-products": 8,
+    "console-releases": 6,
+    "console-signing-keys": 5,
+    "console-simulate-release": 14,
+    "console-viewer": 3,
+    "dashboard-adoption": 14,
+    "dashboard-affected-releases": 18,
+    "dashboard-attention": 7,
+    "dashboard-coverage": 7,
+    "dashboard-server": 3,
+    "device-manifest": 11,
+}
+"""The statements of each query, that which finds the key included."""
+
+
+def variables(grown: Grown) -> dict[str, dict[str, Any]]:
+    """What each query is asked with; those with no entry take nothing."""
+    page = {"first": PAGE}
+    return {
+        "ci-find-artifact": {"name": "artifact 1"},
+        "ci-poll-binary": {"id": grown.binary},
+        "ci-resume-upload": {"id": grown.binary},
+        "console-api-keys": page,
+        "console-artifact": {"id": grown.artifact, **page},
+        "console-artifacts": page,
+        "console-binaries": page,
+        "console-binary": {"id": grown.binary, "releases": PAGE, "events": PAGE},
+        "console-bundles": page,
+        "console-cohort": {"id": grown.cohort},
+        "console-destruction-impact": {"ids": [grown.binary], **page},
+        "console-device": {"id": grown.device, "history": PAGE},
+        "console-devices": page,
+        "console-events": page,
+        "console-products": page,
+        "console-releases": page,
+        "console-signing-keys": page,
+        "console-simulate-release": {
+            "input": {
+                "cohortId": grown.cohort,
+                "bundleId": grown.bundle,
+                "previousReleaseId": grown.last_two[0],
+                "nextReleaseId": grown.last_two[1],
+            }
+        },
+        "dashboard-adoption": {"releaseId": grown.last_two[1]},
+        "dashboard-affected-releases": {"binaryId": grown.binary, **page},
+        "dashboard-coverage": {"bundleId": grown.bundle},
+        "device-manifest": {"deviceId": grown.device},
+    }
+
+
+def test_each_query_has_a_budget() -> None:
+    assert list(BUDGETS) == QUERIES
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Without a worker, whose statements would be counted too, and with what is asked here."""
+    return replace(settings, worker=False, rate_cost=10**9)
+
+
+async def test_rows_do_not_add_statements(http: httpx.AsyncClient) -> None:
+    few, many = await asked(http, FEW), await asked(http, MANY)
+    assert (few, many) == (BUDGETS, BUDGETS)
+
+
+async def asked(http: httpx.AsyncClient, size: int) -> dict[str, int]:
+    """The number of statements of each query, in an organization of a size."""
+    admin = await new_api(http, f"{size} rows", Role.ADMIN)
+    found = await admin.ask("{ organization { id } }")
+    grown = await grow(UUID(found["organization"]["id"].rsplit(":", 1)[1]), size)
+    given = variables(grown)
+    return {name: await statements(admin, name, given.get(name, {})) for name in QUERIES}
+
+
+async def statements(api: Api, name: str, sent: dict[str, Any]) -> int:
+    """How many statements a query takes that has an answer to give."""
+    with counted() as seen:
+        answer = await api.ask(TEXTS[name], **sent)
+    assert all(value is not None for value in answer.values()), (name, answer)
+    return len(seen.texts)
