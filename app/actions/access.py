@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import contextlib
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from app import database
 from app.actions.unit import Actor, Unit, action
 from app.models import ApiKey, Device, Organization
+from app.reads.values import as_uuid, maybe_time, maybe_uuid
 from app.rules import text
 from app.rules.access import Role, hash_secret, new_secret
 from app.rules.errors import BadUserInput, KeyExpired, KeyRevoked, StorageFull, Unauthenticated
 
 RECENT = timedelta(minutes=1)
 """How exact `lastUsed` is: it is written at most this often."""
+
+# Written by hand, because every request asks one of these: to put the same statement together
+# from a query set, and an instance from its row, takes twice as long.
+_BY_SECRET = """
+SELECT id, organization_id, role, device_id, expires_at, revoked_at, last_used_at
+FROM api_key WHERE secret_hash = $1
+"""
+_BY_ID = "SELECT expires_at, revoked_at FROM api_key WHERE organization_id = $1 AND id = $2"
 
 
 @action(Role.ADMIN)
@@ -66,39 +76,34 @@ async def revoke_api_key(unit: Unit, api_key_id: UUID) -> ApiKey:
 
 async def authenticate(secret: str, *, at: datetime, request_id: str) -> Actor:
     """The actor whose secret this is. Raises Unauthenticated, KeyRevoked, KeyExpired."""
-    with database.translated():
-        found = await ApiKey.get_or_none(
-            secret_hash=hash_secret(secret), using_db=database.reader()
-        )
-    key = _good(found, at=at)
-    if key.last_used_at is None or key.last_used_at < at - RECENT:
+    key = _good(await database.query(_BY_SECRET, [hash_secret(secret)]), at=at)
+    id, last_used_at = as_uuid(key["id"]), maybe_time(key["last_used_at"])
+    if last_used_at is None or last_used_at < at - RECENT:
         # Whoever only reads is not kept from it by a disk that takes no note.
         with contextlib.suppress(StorageFull):
-            await _note_use(key.id, at)
+            await _note_use(id, at)
     return Actor(
-        organization_id=key.organization_id,
-        role=key.role,
-        key_id=key.id,
-        device_id=key.device_id,
+        organization_id=as_uuid(key["organization_id"]),
+        role=Role(key["role"]),
+        key_id=id,
+        device_id=maybe_uuid(key["device_id"]),
         request_id=request_id,
     )
 
 
 async def still_good(actor: Actor, *, at: datetime) -> None:
     """Makes sure that an actor's key is good still. Raises as `authenticate` does."""
-    with database.translated():
-        found = await ApiKey.get_or_none(
-            organization_id=actor.organization_id, id=actor.key_id, using_db=database.reader()
-        )
-    _good(found, at=at)
+    _good(await database.query(_BY_ID, [actor.organization_id, actor.key_id]), at=at)
 
 
-def _good(key: ApiKey | None, *, at: datetime) -> ApiKey:
-    if key is None:
+def _good(rows: list[dict[str, Any]], *, at: datetime) -> dict[str, Any]:
+    if not rows:
         raise Unauthenticated("There is no such API key.")
-    if key.revoked_at is not None:
+    (key,) = rows
+    expires_at = maybe_time(key["expires_at"])
+    if key["revoked_at"] is not None:
         raise KeyRevoked("The API key was revoked.")
-    if key.expires_at is not None and key.expires_at <= at:
+    if expires_at is not None and expires_at <= at:
         raise KeyExpired("The API key has expired.")
     return key
 
