@@ -96,6 +96,11 @@ test: install ## Run the tests, and require all branches of the rules to be cove
 budgets: install ## Count each example's SQL statements at 10 and 10,000 rows (BINDERY_ROWS=).
 	BINDERY_ROWS=$${BINDERY_ROWS:-10000} $(BIN)/python -m pytest tests/graphql/test_budgets.py
 
+.PHONY: push-kills
+push-kills: install ## Kill `bindery push` of 1 GiB ten times, and count what it sends.
+	BINDERY_PUSH_MIB=1024 BINDERY_PUSH_KILLS=10 BINDERY_PUSH_PARALLEL=4 \
+		$(BIN)/python -m pytest -s tests/client/test_kills.py
+
 races: install ## Race 64 clients for every move, 5 rounds of each (BINDERY_ROUNDS=).
 	$(BIN)/python -m pytest -n $(WORKERS) tests/races
 

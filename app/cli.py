@@ -1,7 +1,8 @@
 """The command line: `bindery serve | worker | migrate | key | demo | fsck`.
 
 Every refusal is one line on standard error, and status 1; a mistyped command is status 2,
-and so is an fsck that could not look.
+and so is an fsck that could not look. What a client does (`push | pull | impact | resolve`) is in
+`app.client`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from starlette.applications import Starlette
 from app import check, database, demo
 from app.actions import access
 from app.actions.unit import Actor
+from app.client import commands as client
 from app.console import Stop, alone, named, reason, told, usable
 from app.graphql.transport import MAX_BODY
 from app.http.protocol import DeadlineProtocol, SocketProtocol
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; gives its exit status."""
     chosen = _parser().parse_args(arguments)
     try:
-        settings = load(data=chosen.data, database=chosen.database)
+        settings = load(**{name: getattr(chosen, name, None) for name in ("data", "database")})
         _check_database(settings.database_url)
         status: int = chosen.run(chosen, settings)
     except KeyboardInterrupt:
@@ -85,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--organization", required=True, help="made if it is new")
     create.add_argument("--role", default="ADMIN", choices=["READ", "WRITE", "ADMIN"])
     create.add_argument("--name", default="command line", help="what to call the key")
+
+    client.add(commands)
     return parser
 
 

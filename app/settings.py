@@ -58,6 +58,10 @@ class Settings:
     only_trusted_documents: bool = _setting(
         False, "Whether no other document is taken than the trusted ones."
     )
+    url: str = _setting(
+        "http://127.0.0.1:8000", "The server that `push`, `pull`, `impact` and `resolve` talk to."
+    )
+    key: str = _setting("", "The API key that these send.")
     metrics_token: str = _setting(
         "", "A secret that lets in to `/metrics`, beside ADMIN keys and loopback; empty: none."
     )

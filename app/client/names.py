@@ -1,0 +1,48 @@
+"""Finds what people name: an artifact by its name, a version by its number."""
+
+from __future__ import annotations
+
+from app.client.outcome import Ended
+from app.client.service import Json, Service
+
+
+async def artifact_id(service: Service, name: str) -> str | None:
+    """The id of the artifact of this name, or with this id; None where there is none.
+
+    Names are not unique. Raises Ended where several artifacts have this one.
+    """
+    if name.startswith("prn:"):
+        return name
+    query = (
+        "query Bindery($name: String!)"
+        " { artifacts(filter: {name: $name}, first: 2) { nodes { id } } }"
+    )
+    nodes = (await service.ask(query, name=name))["artifacts"]["nodes"]
+    if len(nodes) > 1:
+        raise Ended(f"Several artifacts are named {name}; say which by --artifact and its id.")
+    return str(nodes[0]["id"]) if nodes else None
+
+
+async def binary(service: Service, artifact: str, version: str, target: str) -> Json:
+    """The binary that stands for a version on a target. Raises Ended where there is none."""
+    id = await artifact_id(service, artifact)
+    query = (
+        "query Bindery($id: ID!, $version: String!) { artifact(id: $id)"
+        " { artifactVersions(filter: {version: $version}, first: 1) { nodes { id } } } }"
+    )
+    found = (await service.ask(query, id=id, version=version))["artifact"] if id else None
+    if not found or not found["artifactVersions"]["nodes"]:
+        raise Ended(f"There is no version {version} of {artifact}.")
+    answer = await service.ask(
+        "query Bindery($id: ID!, $target: String!) { resolveBinary(artifactVersionId: $id,"
+        " target: $target) { reason binary { id hash size target state } } }",
+        id=found["artifactVersions"]["nodes"][0]["id"],
+        target=target,
+    )
+    resolved: Json = answer["resolveBinary"]
+    best: Json | None = resolved["binary"]
+    if best is None:
+        raise Ended(
+            f"Version {version} of {artifact} has no binary for {target} ({resolved['reason']})."
+        )
+    return best
