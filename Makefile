@@ -37,8 +37,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install run explorer explorer-or-none explorer-test test lint format journey \
-	bench bench-quick bench-fleet conformance faults half-open suites soak races schema-lint docker-scripts ci \
-	lock clean
+	bench bench-quick bench-fleet bench-fsck conformance faults half-open suites soak races schema-lint \
+	docker-scripts ci lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -154,6 +154,9 @@ bench: install ## The same on 100,000 binaries and as many releases and devices.
 
 bench-fleet: install ## Ask a cohort of 10,000 devices and 500 releases; print statements and times.
 	$(BIN)/python -m bench.fleet_reads
+
+bench-fsck: install ## Have fsck look at 1,000 and at 100,000 binaries; at most 60 s.
+	$(BIN)/python -m bench.fsck_records
 
 docker-scripts: install ## Play the Dockerfile without Docker, as an unprivileged user.
 	docker/check.sh
