@@ -14,6 +14,7 @@ import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -61,6 +62,7 @@ _UNIQUE_ATTEMPTS = 3
 _PAUSE_SECONDS = 0.01
 _CHANNEL = "bindery"
 _RELISTEN_SECONDS = 1.0
+_STATEMENTS = 1_000
 _pending: set[asyncio.Task[Any]] = set()
 _held: ContextVar[list[Notice] | None] = ContextVar("held", default=None)
 
@@ -368,6 +370,14 @@ async def query(
         return await connection.execute_query_dict(*_bound(sql, arguments, connection))
 
 
+async def fetch(sql: str, arguments: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
+    """Rows of a hand-written statement as `query` takes it, by position, as the driver has them."""
+    connection = reader()
+    with translated():
+        _, found = await connection.execute_query(*_bound(sql, arguments, connection))
+    return cast("Sequence[Sequence[Any]]", found)
+
+
 async def execute(sql: str, arguments: Sequence[Any] = (), *, using: Connection) -> int:
     """Runs a hand-written statement that changes rows; gives how many."""
     with translated():
@@ -389,9 +399,19 @@ def instance(model: type[M], row: Mapping[str, Any]) -> M:
 
 def _bound(sql: str, arguments: Sequence[Any], connection: Connection) -> tuple[str, list[Any]]:
     if dialect(connection) == "sqlite":
-        sql = re.sub(r"\{ids:(\d+)\}", r"IN (SELECT value FROM json_each(?\1))", sql)
-        return _PLACEHOLDER.sub(r"?\1", sql), [_sqlite_value(value) for value in arguments]
-    return re.sub(r"\{ids:(\d+)\}", r"= ANY($\1::uuid[])", sql), list(arguments)
+        return _for_sqlite(sql), [_sqlite_value(value) for value in arguments]
+    return _for_postgres(sql), list(arguments)
+
+
+@lru_cache(_STATEMENTS)
+def _for_sqlite(sql: str) -> str:
+    sql = re.sub(r"\{ids:(\d+)\}", r"IN (SELECT value FROM json_each(?\1))", sql)
+    return _PLACEHOLDER.sub(r"?\1", sql)
+
+
+@lru_cache(_STATEMENTS)
+def _for_postgres(sql: str) -> str:
+    return re.sub(r"\{ids:(\d+)\}", r"= ANY($\1::uuid[])", sql)
 
 
 def _sqlite_value(value: Any) -> Any:

@@ -50,6 +50,9 @@ class Settings:
     erase_wait_seconds: float = _setting(10.0, "Seconds that a destroy waits for the erasing.")
 
     query_seconds: float = _setting(10.0, "Seconds after which a query is ended.")
+    planner: bool = _setting(
+        True, "Whether queries run as compiled plans; the answers are the same without."
+    )
     rate_requests: int = _setting(60_000, "Requests that an API key may send within a minute.")
     rate_cost: int = _setting(20_000_000, "Cost that an API key may ask for within a minute.")
     trusted_documents: Path | None = _setting(

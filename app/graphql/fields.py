@@ -15,6 +15,7 @@ import strawberry
 
 from app.graphql.connections import PAGE_ARGUMENTS, argument
 from app.graphql.context import Info
+from app.graphql.declared import PLAN, Children, Identity, Needs, ToMany, ToOne
 from app.graphql.listing import Listing
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,13 +26,24 @@ def plain(description: str, *, name: str | None = None) -> Any:
     return strawberry.field(description=description, name=name)
 
 
-def derived(description: str) -> Callable[[F], Any]:
-    """A fact worked out from the row."""
-    return lambda resolver: strawberry.field(resolver=resolver, description=description)
+def identity(description: str) -> Callable[[F], Any]:
+    """The resource name of the row."""
+    return lambda resolver: strawberry.field(
+        resolver=resolver, description=description, metadata={PLAN: Identity()}
+    )
 
 
-def edge(description: str) -> Callable[[F], Any]:
-    """A resolver that leads beyond the row; closed to a device's key."""
+def derived(description: str, *, needs: tuple[str, ...] = ()) -> Callable[[F], Any]:
+    """A fact worked out from the row; `needs` names the columns, if it looks at few."""
+    declared = {PLAN: Needs(needs)} if needs else {}
+    return lambda resolver: strawberry.field(
+        resolver=resolver, description=description, metadata=declared
+    )
+
+
+def edge(description: str, *, needs: tuple[str, ...] = ()) -> Callable[[F], Any]:
+    """A resolver that leads beyond the row; closed to a device's key. `needs` as for `derived`."""
+    declared = {PLAN: Needs(needs)} if needs else {}
 
     def decorate(resolver: F) -> Any:
         @functools.wraps(resolver)
@@ -40,7 +52,7 @@ def edge(description: str) -> Callable[[F], Any]:
             found = resolver(*args, info=info, **kwargs)
             return await found if inspect.isawaitable(found) else found
 
-        return strawberry.field(resolver=guarded, description=description)
+        return strawberry.field(resolver=guarded, description=description, metadata=declared)
 
     return decorate
 
@@ -54,7 +66,9 @@ def to_one(model: Any, by: str, description: str) -> Any:
         return None if id is None else await info.context.loaders.one(model).load(id)
 
     resolve.__annotations__ = {"info": Info}
-    return strawberry.field(resolver=resolve, description=description)
+    return strawberry.field(
+        resolver=resolve, description=description, metadata={PLAN: ToOne(model, by)}
+    )
 
 
 def children(model: Any, by: str, order: str, description: str, *, device: bool = False) -> Any:
@@ -66,7 +80,9 @@ def children(model: Any, by: str, order: str, description: str, *, device: bool 
         return await info.context.loaders.children(model, by, order).load(root.id)
 
     resolve.__annotations__ = {"info": Info}
-    return strawberry.field(resolver=resolve, description=description)
+    return strawberry.field(
+        resolver=resolve, description=description, metadata={PLAN: Children(model, by, order)}
+    )
 
 
 def to_many(listing: Listing, by: str | None, description: str) -> Any:
@@ -100,4 +116,6 @@ def to_many(listing: Listing, by: str | None, description: str) -> Any:
         "filter": argument(listing.filter | None, "Which ones."),
         "order_by": argument(listing.order | None, "In which order."),
     }
-    return strawberry.field(resolver=resolve, description=description)
+    return strawberry.field(
+        resolver=resolve, description=description, metadata={PLAN: ToMany(listing, by)}
+    )

@@ -72,7 +72,7 @@ class Gate(SchemaExtension):
         if len(text) > self.limits.characters:
             raise TooComplex("characters", len(text), self.limits.characters)
         schema = execution.schema._schema
-        document = _parsed(text, self.limits.tokens)
+        document = parsed(text, self.limits.tokens)
         operation = Prepared(document, ()).operation(execution._provided_operation_name)
         if execution.context.subscribes_only and operation.operation != OperationType.SUBSCRIPTION:
             raise GraphQLError(
@@ -94,13 +94,14 @@ class Gate(SchemaExtension):
         """Takes the errors of validation from those that are kept, or validates."""
         execution = self.execution_context
         schema = execution.schema._schema
-        errors = _validated(schema, execution.query or "", self.limits.tokens)
+        errors = validated(schema, execution.query or "", self.limits.tokens)
         execution.pre_execution_errors = list(errors)
         yield
 
 
 @lru_cache(KEPT)
-def _parsed(text: str, tokens: int) -> DocumentNode:
+def parsed(text: str, tokens: int) -> DocumentNode:
+    """The document of a text. Raises GraphQLError."""
     try:
         return parse(text, max_tokens=tokens)
     except GraphQLError as error:
@@ -112,5 +113,6 @@ def _parsed(text: str, tokens: int) -> DocumentNode:
 
 
 @lru_cache(KEPT)
-def _validated(schema: GraphQLSchema, text: str, tokens: int) -> tuple[GraphQLError, ...]:
-    return tuple(validate(schema, _parsed(text, tokens), RULES, max_errors=MAX_ERRORS))
+def validated(schema: GraphQLSchema, text: str, tokens: int) -> tuple[GraphQLError, ...]:
+    """What validation finds wrong with a text that can be parsed."""
+    return tuple(validate(schema, parsed(text, tokens), RULES, max_errors=MAX_ERRORS))

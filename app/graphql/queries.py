@@ -17,6 +17,7 @@ from app.database import is_embedded
 from app.graphql import answers, fleet, lists
 from app.graphql.connections import Connection, argument
 from app.graphql.context import Info
+from app.graphql.declared import PLAN, ById
 from app.graphql.device import ReportedStateInput
 from app.graphql.fields import derived, edge, plain, to_many
 from app.graphql.release import SimulateReleaseInput
@@ -83,7 +84,9 @@ def one(model: Any, what: str) -> Any:
         return await info.context.find(model, id, "id")
 
     resolve.__annotations__ = {"info": Info, "id": argument(strawberry.ID, "Its id.")}
-    return strawberry.field(resolver=resolve, description=f"One {what}, by its id.")
+    return strawberry.field(
+        resolver=resolve, description=f"One {what}, by its id.", metadata={PLAN: ById(model)}
+    )
 
 
 def every(listing: Any, what: str) -> Any:

@@ -13,7 +13,7 @@ from app import models
 from app.graphql import answers, fleet, lists
 from app.graphql.connections import Connection, page_arguments
 from app.graphql.context import Info
-from app.graphql.fields import children, derived, edge, plain, to_many, to_one
+from app.graphql.fields import children, derived, edge, identity, plain, to_many, to_one
 from app.graphql.scalars import JSON, BigInt, DateTime, Sha256
 from app.rules import binary as rules
 from app.rules.access import Role
@@ -34,7 +34,7 @@ class Node:
 
     row: ClassVar[Any] = None
 
-    @derived("The resource name: globally unique, and readable.")
+    @identity("The resource name: globally unique, and readable.")
     def id(self, root: strawberry.Parent[Any]) -> strawberry.ID:
         return strawberry.ID(format_prn(root.prn_kind, root.organization_id, root.id))
 
@@ -87,7 +87,7 @@ class Cohort(Recorded):
     releases: Connection[Release] = to_many(lists.RELEASES, "t.cohort_id", "Its releases.")
     events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
 
-    @edge("The release that all paths end in; null where there is none yet.")
+    @edge("The release that all paths end in; null where there is none yet.", needs=("id",))
     async def latest_release(
         self, root: strawberry.Parent[models.Cohort], info: Info
     ) -> Release | None:
@@ -95,7 +95,7 @@ class Cohort(Recorded):
         releases = await loader.load(root.id)
         return next((one for one in releases if one.next_release_id is None), None)
 
-    @edge("Its releases as a graph, ready to draw.")
+    @edge("Its releases as a graph, ready to draw.", needs=("id",))
     async def release_graph(
         self, root: strawberry.Parent[models.Cohort], info: Info
     ) -> Annotated[ReleaseGraph, ROLLOUT]:
@@ -126,7 +126,10 @@ class Device(Recorded):
     api_keys: Connection[ApiKey] = to_many(lists.API_KEYS, "t.device_id", "Its own API keys.")
     events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
 
-    @edge("What it reported, installed, failed to install and claimed; the newest first.")
+    @edge(
+        "What it reported, installed, failed to install and claimed; the newest first.",
+        needs=("id",),
+    )
     @page_arguments
     async def history(self: Any, info: Info, **page: Any) -> Connection[Event]:
         opened = await lists.EVENTS.where(info.context, self.id, lists.HISTORY, **page)
@@ -214,11 +217,21 @@ class Binary(Recorded):
     )
     events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
 
-    @derived("The moves that a caller can cause now.")
+    @derived("The moves that a caller can cause now.", needs=("state",))
     def available_transitions(self, root: strawberry.Parent[models.Binary]) -> list[rules.Move]:
         return list(rules.available(root.state))
 
-    @derived("The verification of its content; null before hashing was started.")
+    @derived(
+        "The verification of its content; null before hashing was started.",
+        needs=(
+            "verification_status",
+            "bytes_hashed",
+            "computed_hash",
+            "computed_size",
+            "verification_attempts",
+            "verification_error",
+        ),
+    )
     def verification(self, root: strawberry.Parent[models.Binary]) -> Verification | None:
         if root.verification_status is None:
             return None
@@ -231,13 +244,16 @@ class Binary(Recorded):
             error=root.verification_error,
         )
 
-    @derived("A signed URL to GET the content from, for a while; null where there is none.")
+    @derived(
+        "A signed URL to GET the content from, for a while; null where there is none.",
+        needs=("id", "organization_id", "state", "epoch"),
+    )
     def download_url(self, root: strawberry.Parent[models.Binary], info: Info) -> str | None:
         known_to_device = info.context.actor.role is not Role.DEVICE or root.state == "SIGNED"
         downloadable = root.state in rules.DOWNLOADABLE and known_to_device
         return info.context.server.download_url(root) if downloadable else None
 
-    @edge("What destroying it would do.")
+    @edge("What destroying it would do.", needs=("id",))
     async def impact(
         self, root: strawberry.Parent[models.Binary], info: Info
     ) -> Annotated[Impact, ROLLOUT]:
@@ -267,11 +283,11 @@ class BinaryPart(Recorded):
         link = await answers.part_link(info.context, root)
         return None if link is None else link[0]
 
-    @derived("The HTTP method to send the bytes with.")
+    @derived("The HTTP method to send the bytes with.", needs=("id",))
     def upload_method(self) -> str:
         return "PUT"
 
-    @derived("The HTTP headers to send with the bytes, besides Content-Length.")
+    @derived("The HTTP headers to send with the bytes, besides Content-Length.", needs=("id",))
     def upload_headers(self) -> list[HttpHeader]:
         return [HttpHeader(name="Content-Type", value="application/octet-stream")]
 
@@ -351,19 +367,23 @@ class Release(Recorded):
     )
     events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
 
-    @derived("Whether all paths of its cohort end in it.")
+    @derived("Whether all paths of its cohort end in it.", needs=("next_release_id",))
     def is_latest(self, root: strawberry.Parent[models.Release]) -> bool:
         return root.next_release_id is None
 
-    @derived("Whether its date is in the future.")
+    @derived("Whether its date is in the future.", needs=("scheduled_at",))
     def is_scheduled(self, root: strawberry.Parent[models.Release], info: Info) -> bool:
         return root.scheduled_at is not None and root.scheduled_at > info.context.at
 
-    @derived("Whether it is open to a part of the cohort only.")
+    @derived(
+        "Whether it is open to a part of the cohort only.", needs=("phase_value", "phase_tags")
+    )
     def is_phased(self, root: strawberry.Parent[models.Release]) -> bool:
         return bool(root.phase_tags) or root.phase_value not in (None, "1", "1.0")
 
-    @derived("Whom it is open to; null where that is everyone.")
+    @derived(
+        "Whom it is open to; null where that is everyone.", needs=("phase_value", "phase_tags")
+    )
     def phase(self, root: strawberry.Parent[models.Release]) -> Phase | None:
         if root.phase_value is None and not root.phase_tags:
             return None
@@ -409,7 +429,7 @@ class Event(Node):
         models.ApiKey, "actor_key_id", "Whose key did it; null for the server, or a deleted key."
     )
 
-    @edge("What was changed; null where it is there no more.")
+    @edge("What was changed; null where it is there no more.", needs=("subject_kind", "subject_id"))
     async def subject(self, root: strawberry.Parent[models.Event], info: Info) -> Node | None:
         found: Node | None = await find_node(info, Kind(root.subject_kind), root.subject_id)
         return found

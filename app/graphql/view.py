@@ -21,6 +21,7 @@ from app.actions.access import authenticate
 from app.actions.unit import Actor
 from app.graphql.context import Context
 from app.graphql.documents import Documents
+from app.graphql.planner import Planner
 from app.graphql.rate import Rates, Spent
 from app.graphql.schema import schema
 from app.graphql.stream import EVENT_STREAM, events
@@ -47,6 +48,7 @@ class GraphQLView:
         settings = server.settings
         self._server = server
         self._rates = Rates(requests=settings.rate_requests, cost=settings.rate_cost)
+        self._planner = Planner(schema) if settings.planner else None
         self._documents = Documents.load(
             settings.trusted_documents, only=settings.only_trusted_documents
         )
@@ -86,7 +88,9 @@ class GraphQLView:
         if media_type is None:
             return await events(operation, context)
         begun = time.perf_counter()
-        result = await _execute(operation, context, reading=request.method == "GET")
+        result = await self._planner.answer(operation, context) if self._planner else None
+        if result is None:
+            result = await _execute(operation, context, reading=request.method == "GET")
         self._server.metrics.took(context.label, time.perf_counter() - begun)
         return _answer(result, media_type)
 

@@ -107,6 +107,45 @@ class _Statement:
         return "".join(parts)
 
 
+PARENT, ORDER = "t.parent_key", "t.order_key"
+"""What a statement of pages calls a row's parent, and its value in the list's order."""
+
+
+def select(
+    spec: Spec,
+    organization_id: UUID,
+    parents: Sequence[UUID] = (),
+    *,
+    columns: str = "t.*",
+    joins: str = "",
+) -> tuple[str, list[Any]]:
+    """The statement of one page for each parent, and its arguments.
+
+    `columns` and `joins` may name any column of the listed table as `t`, PARENT and ORDER; `$1`
+    is the organization. It gives a row more than the page has, if there is
+    one, so that one can tell; within a parent, in the order in which the page is read.
+    """
+    statement = _Statement()
+    table = spec.source.model._meta.db_table
+    where = statement.where(spec, organization_id, parents) + statement.beyond(spec)
+    way = "DESC" if spec.descending is not spec.backward else "ASC"
+    order = f"t.id {way}" if spec.column == "t.id" else f"{spec.column} {way}, t.id {way}"
+    limit = statement.bind(spec.size + 1)
+    parent = "" if spec.parent is None else f", {spec.parent} AS parent_key"
+    page = f"SELECT t.*{parent}, {spec.column} AS order_key"
+    rows_from = f"FROM {table} t {spec.source.join} WHERE {where}"
+    if len(parents) <= 1:
+        page = f"{page} {rows_from} ORDER BY {order} LIMIT {limit}"
+        rest = f"ORDER BY {ORDER} {way}, t.id {way}"
+    else:
+        page = (
+            f"{page}, ROW_NUMBER() OVER (PARTITION BY {spec.parent} ORDER BY {order}) AS place"
+            f" {rows_from}"
+        )
+        rest = f"WHERE t.place <= {limit} ORDER BY t.place"
+    return f"SELECT {columns} FROM ({page}) t {joins} {rest}", statement.arguments
+
+
 async def pages(
     spec: Spec,
     organization_id: UUID,
@@ -115,36 +154,19 @@ async def pages(
     using: database.Connection | None = None,
 ) -> dict[UUID | None, Page]:
     """One page for each parent (or for None where the spec has no parent), in one statement."""
-    statement = _Statement()
-    table = spec.source.model._meta.db_table
-    where = statement.where(spec, organization_id, parents) + statement.beyond(spec)
-    way = "DESC" if spec.descending is not spec.backward else "ASC"
-    order = f"t.id {way}" if spec.column == "t.id" else f"{spec.column} {way}, t.id {way}"
-    limit = statement.bind(spec.size + 1)
-    columns = "t.*" if spec.parent is None else f"t.*, {spec.parent} AS parent_key"
-    rows_from = f"FROM {table} t {spec.source.join} WHERE {where}"
-    if len(parents) <= 1:
-        sql = (
-            f"SELECT {columns}, {spec.column} AS order_key {rows_from}"
-            f" ORDER BY {order} LIMIT {limit}"
-        )
-    else:
-        sql = (
-            f"SELECT * FROM (SELECT {columns}, {spec.column} AS order_key, ROW_NUMBER() OVER"
-            f" (PARTITION BY {spec.parent} ORDER BY {order}) AS place {rows_from}) numbered"
-            f" WHERE place <= {limit} ORDER BY place"
-        )
+    sql, arguments = select(spec, organization_id, parents)
     found: dict[UUID | None, list[Any]] = defaultdict(list)
-    for row in await database.query(sql, statement.arguments, using=using):
+    for row in await database.query(sql, arguments, using=using):
         parent = row.get("parent_key")
         instance = database.instance(spec.source.model, row)
         instance.order_key = row["order_key"]
         found[UUID(str(parent)) if parent is not None else None].append(instance)
     keys: Sequence[UUID | None] = (None,) if spec.parent is None else parents
-    return {key: _page(spec, found.get(key, [])) for key in keys}
+    return {key: page_of(spec, found.get(key, [])) for key in keys}
 
 
-def _page(spec: Spec, rows: list[Any]) -> Page:
+def page_of(spec: Spec, rows: list[Any]) -> Page:
+    """The page of one parent from the rows that the statement gave for it, in their order."""
     more = len(rows) > spec.size
     rows = rows[: spec.size]
     if spec.backward:

@@ -1,0 +1,59 @@
+"""How a field may be read with SQL alone: said beside the field, in its metadata.
+
+A field that says nothing is an attribute, where it has no resolver; else the planner calls its
+resolver. So nothing that is said here changes an answer, and what is left out costs time only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.graphql.listing import Listing
+
+PLAN = "plan"
+"""The key of a declaration in a field's metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The resource name of the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class ById:
+    """The row of a model that the argument `id` names."""
+
+    model: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ToOne:
+    """The row of a model that the column `by` names, or null."""
+
+    model: Any
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """The rows of a model whose column `by` names this row, in an order: a bounded list."""
+
+    model: Any
+    by: str
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToMany:
+    """A page of a list whose column `by` names this row; None: of all rows."""
+
+    listing: Listing
+    by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """A resolver that looks at these columns of its row, and at no other."""
+
+    columns: tuple[str, ...]

@@ -1,0 +1,308 @@
+"""From an operation to a plan: which values its selections take, and from where.
+
+Fields are collected by graphql-core itself, so that fragments, aliases and directives mean what
+they mean to the reference executor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from graphql import (
+    GraphQLField,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    OperationDefinitionNode,
+    VariableNode,
+    get_argument_values,
+    get_named_type,
+    get_nullable_type,
+    is_abstract_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+    visit,
+)
+from graphql.execution.collect_fields import (
+    FieldDetails,
+    FragmentDetails,
+    collect_fields,
+    collect_subfields,
+)
+from graphql.language import Visitor
+from strawberry.types.arguments import convert_arguments
+
+from app.graphql.declared import PLAN, ById, Children, Identity, Needs, ToMany, ToOne
+from app.graphql.planner import paged
+from app.graphql.planner.builder import Builder, Declined
+from app.graphql.planner.steps import Arguments, Calls, Completion, Named, Rows
+from app.graphql.planner.views import MAX_JOINS, ObjectView, RowView, Statement, View, written_by
+
+BACK = "strawberry-definition"
+"""Where a type or field of graphql-core names what Strawberry made it of."""
+Grouped = Mapping[str, list[FieldDetails]]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A selected field."""
+
+    details: list[FieldDetails]
+    core: GraphQLField
+    view: View
+    builder: Builder
+
+    @property
+    def strawberry(self) -> Any:
+        """What Strawberry knows of it."""
+        return self.core.extensions[BACK]
+
+    @property
+    def declared(self) -> Any:
+        """What is said beside it, if anything."""
+        return self.strawberry.metadata.get(PLAN)
+
+    @property
+    def is_attribute(self) -> bool:
+        """Whether it is a leaf without a resolver, which no source has to wait for."""
+        name = self.strawberry.python_name
+        plain = self.strawberry.is_basic_field and is_leaf_type(get_named_type(self.core.type))
+        return plain and name != "total_count" and self.view.has(name)
+
+    def otherwise(self, expression: str, key: str) -> str:
+        """The expression, but for a row that is not there."""
+        if is_non_null_type(self.core.type):
+            return f"({self.builder.names.add(_missing)}() if {key} is None else {expression})"
+        return f"(None if {key} is None else {expression})"
+
+
+class Compiler:
+    """Makes the plan of one operation, for the values of the variables in its directives."""
+
+    def __init__(
+        self,
+        schema: Any,
+        operation: OperationDefinitionNode,
+        fragments: dict[str, FragmentDetails],
+        variables: Any,
+        *,
+        postgres: bool,
+    ) -> None:
+        self._strawberry = schema
+        self._schema = schema._schema
+        self._operation = operation
+        self._fragments = fragments
+        self._variables = variables
+        self._postgres = postgres
+
+    def plan(self) -> Builder:
+        """The builder of the whole answer, from one source. Raises Declined."""
+        query = self._schema.query_type
+        found = collect_fields(
+            self._schema, self._fragments, self._variables, query, self._operation
+        )
+        return self._built(query, found.grouped_field_set, ObjectView(postgres=self._postgres))
+
+    def _built(self, type_: GraphQLObjectType, grouped: Grouped, view: View) -> Builder:
+        builder = Builder()
+        return builder.finish(self._object(builder, type_, grouped, view))
+
+    def _object(
+        self, builder: Builder, type_: GraphQLObjectType, grouped: Grouped, view: View
+    ) -> str:
+        written = []
+        for key, details in grouped.items():
+            name = details[0].node.name.value
+            if name == "__typename":
+                written.append(f"{key!r}: {type_.name!r}")
+            elif name.startswith("__"):
+                raise Declined("introspection")
+            else:
+                field = Field(details, type_.fields[name], view, builder)
+                written.append(f"{key!r}: {self._value(type_, field)}")
+        return f"{{{', '.join(written)}}}"
+
+    def _value(self, type_: GraphQLObjectType, field: Field) -> str:
+        view, builder = field.view, field.builder
+        match field.declared:
+            case Identity():
+                kind = type_.extensions[BACK].origin.row.prn_kind
+                return f"{builder.kind(kind)} + {view.text('id')}"
+            case ToOne() as declared:
+                return self._to_one(field, declared)
+            case Children() as declared:
+                column = RowView(Statement(declared.model, self._postgres), declared.model)
+                rows = self._rows(
+                    field, declared.model, "id", by=declared.by, order=column.name(declared.order)
+                )
+                return builder.step(rows)
+            case ToMany() as declared:
+                return builder.step(self._pages(field, declared))
+            case ById() as declared:
+                rows = self._rows(field, declared.model, None)
+                return builder.step(Named(declared.model, self._arguments(field, True), rows))
+        if field.is_attribute:
+            return view.leaf(field.strawberry.python_name, field.core.type, builder.names)
+        return builder.step(self._calls(field))
+
+    def _to_one(self, field: Field, declared: ToOne) -> str:
+        view = field.view
+        if not isinstance(view, RowView) or len(view.statement.joins) >= MAX_JOINS:
+            value = field.builder.step(self._rows(field, declared.model, declared.by))
+            return field.otherwise(value, value)
+        alias = view.statement.join(declared.model, view.column(declared.by))
+        joined = RowView(view.statement, declared.model, alias)
+        type_, grouped = self._selected(field.core.type, field.details)
+        expression = self._object(field.builder, type_, grouped, joined)
+        return field.otherwise(expression, joined.key("id"))
+
+    def _rows(self, field: Field, model: Any, key: str | None, **how: Any) -> Rows:
+        statement = Statement(model, self._postgres)
+        type_, grouped = self._selected(field.core.type, field.details)
+        expression = "r" if key is None else field.view.key(key)
+        return Rows(
+            statement,
+            self._built(type_, grouped, RowView(statement, model)),
+            field.builder.function(expression),
+            statement.place(f"t.{how.get('by', 'id')}"),
+            **how,
+        )
+
+    def _pages(self, field: Field, declared: ToMany) -> paged.Pages:
+        model = declared.listing.source.model
+        view = RowView(Statement(model, self._postgres), model)
+        type_, grouped = self._selected(field.core.type, field.details)
+        key = field.view.key("id") if declared.by else "None"
+        return paged.Pages(
+            declared,
+            self._arguments(field, True),
+            field.builder.function(key),
+            view.statement,
+            {key: self._part(type_, details, view) for key, details in grouped.items()},
+        )
+
+    def _part(
+        self, type_: GraphQLObjectType, details: list[FieldDetails], view: RowView
+    ) -> paged.Part:
+        name = details[0].node.name.value
+        if name == "__typename":
+            return paged.Constant(type_.name)
+        if name == "totalCount":
+            return paged.Total()
+        inner, grouped = self._selected(type_.fields[name].type, details)
+        if name == "nodes":
+            return paged.Nodes(self._built(inner, grouped, view))
+        if name == "edges":
+            return paged.Edges(
+                {key: self._edge_part(inner, one, view) for key, one in grouped.items()}
+            )
+        return paged.Info({key: one[0].node.name.value for key, one in grouped.items()})
+
+    def _edge_part(
+        self, type_: GraphQLObjectType, details: list[FieldDetails], view: RowView
+    ) -> paged.Part:
+        name = details[0].node.name.value
+        if name == "__typename":
+            return paged.Constant(type_.name, of_rows=True)
+        if name == "cursor":
+            return paged.Cursors()
+        inner, grouped = self._selected(type_.fields[name].type, details)
+        return paged.Each(self._built(inner, grouped, view))
+
+    def _calls(self, field: Field) -> Calls:
+        declared = field.declared
+        columns = declared.columns if isinstance(declared, Needs) else None
+        assert field.core.resolve is not None
+        return Calls(
+            field.core.resolve,
+            self._arguments(field, False),
+            field.builder.function(field.view.root(columns, field.builder.names)),
+            self._completion(field),
+        )
+
+    def _completion(self, field: Field) -> Any:
+        type_ = field.core.type
+        if is_leaf_type(get_named_type(type_)):
+            return _leaves(written_by(type_))
+        inner: Any = get_nullable_type(type_)
+        listed = is_list_type(inner)
+        return Completion(
+            self._builders(get_named_type(type_), field.details),
+            listed,
+            required=is_non_null_type(type_),
+            items_required=is_non_null_type(inner.of_type if listed else type_),
+        )
+
+    def _builders(
+        self, type_: GraphQLNamedType, details: list[FieldDetails]
+    ) -> Callable[[Any], Builder]:
+        """The builder for what a resolver gave: by its own type, where the field's is abstract."""
+        view = ObjectView(postgres=self._postgres)
+        if not is_abstract_type(type_):
+            only = self._built(*self._selected(type_, details), view)
+            return lambda _: only
+        possible = self._schema.get_possible_types(type_)
+        made: dict[type[Any], Builder] = {}
+
+        def builder(one: Any) -> Builder:
+            if type(one) not in made:
+                of = next(t for t in possible if t.extensions[BACK].origin.is_type_of(one, None))
+                made[type(one)] = self._built(*self._selected(of, details), view)
+            return made[type(one)]
+
+        return builder
+
+    def _selected(
+        self, type_: Any, details: list[FieldDetails]
+    ) -> tuple[GraphQLObjectType, Grouped]:
+        named: Any = get_named_type(type_)
+        found = collect_subfields(
+            self._schema, self._fragments, self._variables, self._operation, named, details
+        )
+        return named, found.grouped_field_set
+
+    def _arguments(self, field: Field, converted: bool) -> Arguments:
+        """The field's arguments: as graphql-core gives them, or converted as Strawberry does."""
+        core, known = field.core, field.strawberry
+        node, _, of_fragment = field.details[0]
+        registry = self._strawberry.schema_converter.scalar_registry
+
+        def given(variables: Any) -> dict[str, Any]:
+            values = get_argument_values(core, node, variables, of_fragment)
+            if not converted:
+                return values
+            return convert_arguments(values, known.arguments, registry, self._strawberry.config)
+
+        if any(variables_in(one) for one in node.arguments or ()):
+            return lambda run: given(run.variables)
+        constant = given(self._variables)
+        return lambda _: constant
+
+
+def _leaves(write: Callable[[Any], Any]) -> Any:
+    async def complete(_: Any, values: list[Any]) -> list[Any]:
+        return [write(value) for value in values]
+
+    return complete
+
+
+def _missing() -> NoReturn:
+    raise Declined("null")
+
+
+class _Variables(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_variable(self, node: VariableNode, *_: Any) -> None:
+        self.names.add(node.name.value)
+
+
+def variables_in(node: Any) -> set[str]:
+    """The names of the variables in a part of a document."""
+    visitor = _Variables()
+    visit(node, visitor)
+    return visitor.names

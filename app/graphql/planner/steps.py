@@ -1,0 +1,137 @@
+"""The reads of a plan but for pages: rows by a key, and what a resolver gives."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from app import database
+from app.graphql.planner.builder import Builder, Declined, Run
+from app.graphql.planner.views import Statement
+
+Arguments = Callable[[Run], dict[str, Any]]
+"""A field's arguments as an execution gives them."""
+Of = Callable[[Any], Any]
+"""Something of a source; None where it has none."""
+
+
+@dataclass
+class Rows:
+    """The row that has a source's key; with an `order`, the list of those that have it in `by`."""
+
+    statement: Statement
+    builder: Builder
+    key: Of
+    place: int
+    by: str = "id"
+    order: str | None = None
+    calls: ClassVar = False
+
+    async def load(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
+        """Null where there is no key or no row; one statement for all."""
+        keys = [self.key(source) for source in sources]
+        wanted = list(dict.fromkeys(key for key in keys if key is not None))
+        rows = await database.fetch(*self._statement(run, wanted)) if wanted else ()
+        built = await self.builder.build(run, rows)
+        if self.order is None:
+            one = {row[self.place]: value for row, value in zip(rows, built, strict=True)}
+            return [one.get(key) for key in keys]
+        many: dict[Any, list[Any]] = {key: [] for key in wanted}
+        for row, value in zip(rows, built, strict=True):
+            many[row[self.place]].append(value)
+        return [many.get(key) for key in keys]
+
+    def _statement(self, run: Run, wanted: list[Any]) -> tuple[str, list[Any]]:
+        order = f" ORDER BY t.{self.order}" if self.order else ""
+        sql = (
+            f"SELECT {self.statement.selected} FROM {self.statement.table} t"
+            f" {self.statement.joined} WHERE t.{self.statement.tenancy} = $1"
+            f" AND t.{self.by} {{ids:2}}{order}"
+        )
+        return sql, [run.context.organization_id, wanted]
+
+
+@dataclass
+class Named:
+    """The row of a model that the argument `id` names."""
+
+    model: Any
+    arguments: Arguments
+    rows: Rows
+    calls: ClassVar = False
+
+    async def load(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
+        """The row. Declines where there is none: the field's error is the reference's to tell."""
+        id = run.id(run.context.uuid(self.arguments(run)["id"], self.model.prn_kind, "id"))
+        found = await self.rows.load(run, [id] * len(sources))
+        if None in found:
+            raise Declined("refused")
+        return found
+
+
+@dataclass
+class Calls:
+    """A field's own resolver, called for all sources at once."""
+
+    resolve: Callable[..., Any]
+    arguments: Arguments
+    root: Of
+    complete: Callable[[Run, list[Any]], Awaitable[list[Any]]]
+    calls: ClassVar = True
+
+    async def load(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
+        """What the resolver gives, completed; None where a source has nothing to call it with."""
+        arguments = self.arguments(run)
+        roots = [self.root(source) for source in sources]
+        asked = [place for place, root in enumerate(roots) if root is not None]
+        found = [self.resolve(roots[place], run.info, **arguments) for place in asked]
+        if any(map(inspect.isawaitable, found)):
+            found = await asyncio.gather(*map(_awaited, found))
+        values: list[Any] = [None] * len(roots)
+        for place, value in zip(asked, await self.complete(run, found), strict=True):
+            values[place] = value
+        return values
+
+
+async def _awaited(value: Any) -> Any:
+    return await value if inspect.isawaitable(value) else value
+
+
+@dataclass
+class Completion:
+    """What resolvers gave, as objects of a type or lists of them: one batch of answers."""
+
+    builders: Callable[[Any], Builder]
+    """The builder for an object, by the type that it is of."""
+    listed: bool
+    required: bool
+    items_required: bool
+
+    async def __call__(self, run: Run, values: list[Any]) -> list[Any]:
+        """An answer for each. Declines where null stands for what can't be null."""
+        if self.required and any(value is None for value in values):
+            raise Declined("null")
+        lists = [value or () for value in values] if self.listed else [values]
+        objects = [one for items in lists for one in items]
+        if self.items_required and any(one is None for one in objects):
+            raise Declined("null")
+        built = iter(await self._built(run, objects))
+        if not self.listed:
+            return list(built)
+        return [None if value is None else [next(built) for _ in value] for value in values]
+
+    async def _built(self, run: Run, objects: list[Any]) -> list[Any]:
+        batches: dict[int, tuple[Builder, list[int]]] = {}
+        for place, one in enumerate(objects):
+            if one is not None:
+                builder = self.builders(one)
+                batches.setdefault(id(builder), (builder, []))[1].append(place)
+        answers: list[Any] = [None] * len(objects)
+        for builder, places in batches.values():
+            built = await builder.build(run, [objects[place] for place in places])
+            for place, answer in zip(places, built, strict=True):
+                answers[place] = answer
+        return answers

@@ -1,0 +1,147 @@
+"""What is planned and what is declined, how a plan is kept, and how many statements it takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from graphql import (
+    FieldNode,
+    OperationDefinitionNode,
+    OperationType,
+    is_input_type,
+    is_non_null_type,
+    parse,
+    type_from_ast,
+)
+
+from app import database
+from app.graphql.transport import Operation
+from app.rules.access import Role
+from app.server import Server
+from tests.api import Api
+from tests.graphql import world
+from tests.graphql.planner.compared import Both, both
+from tests.graphql.planner.generator import Generator
+from tests.graphql.test_operations import TEXTS
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+QUERIES = {
+    name: (text, one)
+    for name, text in TEXTS.items()
+    for one in parse(text).definitions
+    if isinstance(one, OperationDefinitionNode) and one.operation is OperationType.QUERY
+}
+Q2 = """query($id: ID!) { binary(id: $id) { target artifactVersion { version artifact { name }
+  bundles { nodes { name releases { nodes { name cohort { name product { name } } } } } } } } }"""
+
+
+@pytest.fixture
+async def executors(server: Server, api: Api) -> Both:
+    """Both executors of an organization with one product."""
+    await api.product()
+    return await both(server, api)
+
+
+def plans(server: Server, outcome: str, reason: str = "") -> float:
+    """How many operations had this outcome."""
+    labels = {"outcome": outcome, "reason": reason}
+    return server.metrics.registry.get_sample_value("bindery_plans_total", labels) or 0
+
+
+@pytest.mark.parametrize(
+    ("text", "role", "reason"),
+    [
+        ("{ __schema { queryType { name } } }", Role.ADMIN, "introspection"),
+        ("mutation { __typename }", Role.ADMIN, "mutation"),
+        ("{ nothing }", Role.ADMIN, "invalid"),
+        ("{ products(first: 0) { totalCount } }", Role.ADMIN, "refused"),
+        ("{ serverStatus { ready } }", Role.READ, "refused"),
+        ("query($n: Int!) { products(first: $n) { totalCount } }", Role.ADMIN, "variables"),
+        ("{ products { totalCount } }", Role.DEVICE, "device key"),
+    ],
+)
+async def test_it_declines(executors: Both, text: str, role: Role, reason: str) -> None:
+    before = plans(executors.server, "declined", reason)
+    found = await executors.as_role(role).run(text)
+    assert found.planned is None
+    assert plans(executors.server, "declined", reason) == before + 1
+    assert plans(executors.server, "planned") == 0
+
+
+async def test_a_plan_is_kept_for_each_set_of_conditions(executors: Both) -> None:
+    text = "query($yes: Boolean!) { products { nodes { id name @include(if: $yes) } } }"
+    for yes in (True, False, True, False, True):
+        found = await executors.run(text, {"yes": yes})
+        assert found.planned == found.reference
+        assert (b"router" in found.reference) is yes
+    assert plans(executors.server, "planned") == 5
+    assert executors.server.metrics.registry.get_sample_value("bindery_plan_cache_hits_total") == 3
+
+
+async def test_what_is_declined_costs_no_more(executors: Both) -> None:
+    context = executors.context()
+    refused = Operation("{ products(first: 0) { totalCount } }", None, None)
+    assert await executors.planner.answer(refused, context) is None
+    assert context.spent is not None
+    assert context.spent.cost == 0
+
+
+async def test_a_fault_of_a_plan_is_logged_and_not_seen(
+    executors: Both, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: Any) -> Any:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("app.graphql.planner.paged.database.fetch", broken)
+    found = await executors.run("{ products { nodes { name } } }")
+    assert (found.planned, found.codes) == (None, [])
+    assert plans(executors.server, "declined", "failed") == 1
+    assert "the plan failed" in caplog.text
+
+
+async def test_statements_are_one_for_each_list(
+    server: Server, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = await world.build(api)
+    executors = await both(server, api)
+    sent: list[str] = []
+    fetch = database.fetch
+
+    async def counted(sql: str, arguments: Any = ()) -> Any:
+        sent.append(sql)
+        return await fetch(sql, arguments)
+
+    monkeypatch.setattr(database, "fetch", counted)
+    (binary, *_) = found.where("Binary", artifact_version_id=found.held[0].artifact_version_id)
+    answer = await executors.run(Q2, {"id": world.name(binary)})
+    assert answer.planned == answer.reference
+    assert len(sent) == 3
+    assert all("organization_id = $1" in sql for sql in sent)
+
+
+async def test_every_example_is_planned(server: Server, api: Api) -> None:
+    found = await world.build(api)
+    executors = await both(server, api)
+    generator = executors.generator(1, found)
+    for name, (text, operation) in QUERIES.items():
+        (root, *_) = operation.selection_set.selections
+        assert isinstance(root, FieldNode)
+        for _ in range(20):
+            answer = await executors.run(text, required(generator, operation, root.name.value))
+            if not answer.codes:
+                break
+        assert answer.codes == [], name
+        assert answer.planned == answer.reference, name
+
+
+def required(generator: Generator, operation: OperationDefinitionNode, root: str) -> dict[str, Any]:
+    """Values for an operation's variables that have to be sent."""
+    found: dict[str, Any] = {}
+    for one in operation.variable_definitions or ():
+        type_ = type_from_ast(generator.schema, one.type)
+        if is_input_type(type_) and is_non_null_type(type_):
+            name = one.variable.name.value
+            found[name] = generator.value(type_, name, root)
+    return found
