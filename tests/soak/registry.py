@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from tests.soak.turn import Turn
@@ -33,9 +34,21 @@ class Suite:
         return found
 
 
+_FIXTURES: Final = Path(__file__).parents[2] / "fixtures"
+
+
+def _lines(table: str) -> int:
+    """How many lines a table has below its head."""
+    return len((_FIXTURES / table).read_text(encoding="utf-8").splitlines()) - 1
+
+
+# Every line of the table on either database.
+_PERMISSIONS: Final = 2 * _lines("permissions.csv")
+
 SUITES: Final = {
     suite.name: suite
     for suite in (
-        Suite("S3", "swaps between organizations", "tests.suites.swaps", 50_000, 2_000, 150),
+        Suite("S2", "permissions", "tests.suites.matrix", _PERMISSIONS, _PERMISSIONS, 150),
+        Suite("S3", "swaps between organizations", "tests.suites.swaps", 50_000, 2_000, 100),
     )
 }

@@ -6,19 +6,36 @@ import contextlib
 import tempfile
 import urllib.parse
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
 import httpx
+from starlette.applications import Starlette
 
 from app.main import create_app, running
+from app.server import Server
 from app.settings import Settings
 from tests.databases import embedded
 
 DATABASES = ("sqlite", "postgres")
 _UNLIMITED = 10**9
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A running server, and a client without a key."""
+
+    app: Starlette
+    http: httpx.AsyncClient
+
+    @property
+    def server(self) -> Server:
+        """What the doors of the server share."""
+        found: Server = self.app.state.server
+        return found
 
 
 @contextlib.contextmanager
@@ -34,8 +51,8 @@ def postgres() -> Iterator[Callable[[], str]]:
 
 
 @contextlib.asynccontextmanager
-async def staged(kind: str, address: Callable[[], str]) -> AsyncIterator[httpx.AsyncClient]:
-    """A client, without a key, of a server on an empty database of this kind."""
+async def staged(kind: str, address: Callable[[], str]) -> AsyncIterator[Stage]:
+    """A server on an empty database of this kind."""
     with tempfile.TemporaryDirectory(prefix="bindery-") as folder:
         async with _database(kind, Path(folder), address) as url:
             settings = Settings(
@@ -53,7 +70,7 @@ async def staged(kind: str, address: Callable[[], str]) -> AsyncIterator[httpx.A
                 running(app.state.server),
                 httpx.AsyncClient(transport=transport, base_url="http://bindery") as client,
             ):
-                yield client
+                yield Stage(app, client)
 
 
 @contextlib.asynccontextmanager

@@ -52,10 +52,10 @@ def play(turn: Turn) -> None:
 
 
 async def _block(turn: Turn, block: int, kind: str, address: Any) -> None:
-    async with staged(kind, address) as http:
-        first, second = await tenant(http, "acme"), await tenant(http, "umbra")
+    async with staged(kind, address) as stage:
+        first, second = await tenant(stage.http, "acme"), await tenant(stage.http, "umbra")
         own, other = (first, second) if block // 2 % 2 else (second, first)
-        swaps = Swaps(http, own, other, kind)
+        swaps = Swaps(stage.http, own, other, kind)
         before = await other.facts()
         first_number = turn.next
         for number in turn.cases(BLOCK - first_number % BLOCK):
