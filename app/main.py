@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
 from app import database
-from app.actions import content, verification
+from app.actions import presence, verification
 from app.ballast import ballast
 from app.graphql.stream import Socket
 from app.graphql.view import GraphQLView
@@ -110,8 +110,11 @@ async def running(server: Server) -> AsyncIterator[None]:
         ends.push_async_callback(server.store.close)
         if database.is_embedded(settings.database_url):
             # This is the only process, so what another one left undone is nobody's.
-            await content.recover()
+            await presence.recover()
             await verification.requeue_dead()
+        else:
+            await presence.beat()
+            ends.push_async_callback(presence.leave)
         await ends.enter_async_context(_kept_up(Upkeep(server)))
         if settings.worker:
             await ends.enter_async_context(_working(Worker(server)))

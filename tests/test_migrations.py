@@ -220,6 +220,11 @@ organization
     primary key (id)
     unique (name)
 
+process
+    column boot uuid
+    column seen_at timestamptz
+    primary key (boot)
+
 product
     check (target)
     column archived boolean

@@ -8,7 +8,6 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from app import database
-from app.actions.part import BOOT
 from app.actions.unit import Actor, Unit, action
 from app.models import Binary, StorageGarbage
 from app.rules.access import Role
@@ -17,23 +16,6 @@ from app.storage.content import ContentStore
 _BATCH = 500
 _erasing: WeakKeyDictionary[ContentStore, asyncio.Lock] = WeakKeyDictionary()
 """One at a time erases in a store, so that a mutation and the worker don't do the work twice."""
-
-
-async def recover() -> None:
-    """Turns the intents that a dead process left into garbage. For a database of one process."""
-
-    async def body(connection: database.Connection) -> None:
-        await database.execute(
-            "INSERT INTO storage_gc (blob, created_at)"
-            " SELECT blob, created_at FROM storage_intent WHERE boot <> $1",
-            [BOOT],
-            using=connection,
-        )
-        await database.execute(
-            "DELETE FROM storage_intent WHERE boot <> $1", [BOOT], using=connection
-        )
-
-    await database.unit_of_work(body, on_full_disk=True)
 
 
 async def erase_garbage(store: ContentStore, *, binary_id: UUID | None = None) -> int:

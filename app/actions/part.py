@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app import database
-from app.actions import moves
+from app.actions import moves, presence
 from app.actions.unit import Actor, Unit, action
 from app.models import Binary, BinaryPart, StorageGarbage, StorageIntent
 from app.rules import digest, part
@@ -20,19 +20,17 @@ from app.rules.binary import State
 from app.rules.errors import (
     BadUserInput,
     ContentDestroyed,
+    DatabaseUnavailable,
     InvalidHash,
     InvalidSize,
     InvalidTransition,
     NotFound,
     UploadSuperseded,
 )
-from app.rules.ids import new_id
 from app.rules.part import PartState
 from app.storage.content import ContentStore, Digest
 
 MAX_PARTS_PER_CALL = 1_000
-BOOT = new_id()
-"""This process; an intent of another boot of a single process is a dead one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +177,8 @@ async def receive(
 ) -> None:
     """Takes the bytes of one part. Nothing is left behind when it raises.
 
-    Raises ContentDestroyed, UploadSuperseded, InvalidSize, InvalidHash, StorageFull and
-    StorageDegraded. A part that is valid already stays so, whatever is sent.
+    Raises ContentDestroyed, UploadSuperseded, InvalidSize, InvalidHash, StorageFull,
+    StorageDegraded and DatabaseUnavailable. A valid part stays so, whatever is sent.
     """
     found = await open_part(registration)
     await store.check_room(found.size)
@@ -203,7 +201,7 @@ async def receive(
 
 async def _intend(blob: str) -> None:
     async def body(connection: database.Connection) -> None:
-        await StorageIntent.create(using_db=connection, blob=blob, boot=BOOT)
+        await StorageIntent.create(using_db=connection, blob=blob, boot=presence.BOOT)
 
     await database.unit_of_work(body)
 
@@ -229,8 +227,10 @@ async def _store_part(unit: Unit, registration: Registration, blob: str) -> None
     if part_row is None:
         raise UploadSuperseded("The part was replaced.")
     if not await StorageIntent.filter(blob=blob).delete():
-        # Whoever took the intent for a left one has the file erased.
-        raise UploadSuperseded("The upload took too long, and was given up. Send it again.")
+        raise DatabaseUnavailable(
+            "This server was out of touch with the database for too long, and its bytes were given"
+            " up. Send the part again."
+        )
     if stored:
         await _add_bytes(unit, registration.binary_id, part_row.size)
         await unit.announce(registration.binary_id)
@@ -254,6 +254,16 @@ async def _spoil_part(
 
 @action(Role.WRITE, on_full_disk=True)
 async def _forget(unit: Unit, blob: str) -> None:
-    """Turns an intent into garbage: whatever there is of the blob's file is to be erased."""
-    if await StorageIntent.filter(blob=blob).using_db(unit.connection).delete():
-        await StorageGarbage.create(using_db=unit.connection, blob=blob, binary_id=None)
+    """Turns an intent into garbage: whatever there is of the blob's file is to be erased.
+
+    Where others gave the intent up already, they may have erased the blob before its file was
+    there. Only a blob that a part holds is left alone: then the part was stored after all.
+    """
+    await StorageIntent.filter(blob=blob).using_db(unit.connection).delete()
+    if not await BinaryPart.filter(blob=blob).using_db(unit.connection).exists():
+        await database.execute(
+            "INSERT INTO storage_gc (blob, created_at) VALUES ($1, $2)"
+            " ON CONFLICT (blob) DO NOTHING",
+            [blob, unit.at],
+            using=unit.connection,
+        )

@@ -6,6 +6,7 @@ from app.models.binary import Binary, BinaryPart, StorageGarbage, StorageIntent
 from app.models.bundle import Bundle, BundleVersion
 from app.models.device import Device
 from app.models.idempotency import Idempotency
+from app.models.process import Process
 from app.models.product import Cohort, Product
 from app.models.record import Organization, Owned, Record
 from app.models.release import Release, ReleaseClaim
@@ -26,6 +27,7 @@ __all__ = [
     "Idempotency",
     "Organization",
     "Owned",
+    "Process",
     "Product",
     "Record",
     "Release",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Final, NoReturn
 
 from app import cli
-from app.actions import content, part
+from app.actions import presence
 from app.rules.ids import new_id
 from tests.faults import tracer
 from tests.journeys.checks import Failed
@@ -153,7 +153,7 @@ def _serve(data: Path, *, log: Path, plant: Callable[[], object] | None, writing
         os.dup2(errors, 2)
         _say_plainly()
         # A boot is named when the code is imported, and that is shared here.
-        part.BOOT = content.BOOT = new_id()  # type: ignore[attr-defined]
+        presence.BOOT = new_id()
         if plant is not None:
             plant()
         status = cli.main(["serve", "--port", "0", "--data", str(data)])

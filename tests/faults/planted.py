@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from app import database
-from app.actions import content
+from app.actions import presence
 from app.storage.disk import DiskStore
 
 
@@ -16,7 +16,7 @@ def no_intent() -> None:
     async def recover() -> None:
         await database.execute("DELETE FROM storage_intent", [], using=database.writer())
 
-    content.recover = recover
+    presence.recover = recover
 
 
 def gc_not_drained() -> None:

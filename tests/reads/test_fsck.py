@@ -14,7 +14,7 @@ import pytest
 from app import cli, database, lock
 from app.actions.part import Registration, receive
 from app.models import BinaryPart, StorageGarbage, StorageIntent
-from app.rules.errors import UploadSuperseded
+from app.rules.errors import DatabaseUnavailable
 from app.rules.fsck import MEND, REPAIR, Damage
 from app.rules.part import PartState
 from app.server import Server
@@ -171,7 +171,7 @@ async def test_an_upload_whose_intent_was_taken_is_not_stored(
     (intent,) = await StorageIntent.all()
     await StorageGarbage.create(blob=intent.blob, binary_id=None)
     await intent.delete()
-    with pytest.raises(UploadSuperseded):
+    with pytest.raises(DatabaseUnavailable):
         await upload.end()
     found: Any = await BinaryPart.get(id=upload.part.id)
     assert (found.state, found.blob) == (PartState.UPLOADABLE, None)
