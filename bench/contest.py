@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
 from bench.figures import Run
-from bench.load import Exchange, Load, ask, request, run
+from bench.load import Exchange, ask, request, run
 from bench.questions import Question
 from bench.rows import SECRET, Data
 from bench.servers import Cores, Served, cpu_seconds, database_cpu_seconds
@@ -34,59 +33,74 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
-    """A data set and where it is asked about; `database_pid` is PostgreSQL's first process."""
+class Entrant:
+    """A server with what to send to it, what has to come back, and by how many connections."""
 
-    data: Data
+    served: Served
+    exchanges: tuple[Exchange, ...]
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Where servers are asked; `database_pid` is PostgreSQL's first process."""
+
     cores: Cores
     database_pid: int | None = None
 
     def held(
         self,
         question: Question,
+        data: Data,
         contenders: Sequence[Served],
         pace: Pace,
         *,
         checked: Sequence[Served] = (),
     ) -> dict[str, list[Run]]:
-        """The runs of each contender: all of a round, then all of the next, in turned order.
+        """The runs of each contender on one data set, by name.
 
         Those that are `checked` have to answer the same, and are not measured. Raises Different,
         BadAnswer.
         """
-        os.sched_setaffinity(0, {self.cores.load})
-        exchanges = self._exchanges(question, [*contenders, *checked])
-        paces = {one.name: self._warmed(one, question, exchanges[one.name]) for one in contenders}
-        runs: dict[str, list[Run]] = {one.name: [] for one in contenders}
+        self.take_core()
+        answers = [answered(question, data, one) for one in (*contenders, *checked)]
+        for told in answers[1:]:
+            told.equals(answers[0])
+        chosen = answers[: len(contenders)]
+        entrants = [self.warmed(question, told, pace.seconds) for told in chosen]
+        return self.by_turns(entrants, pace)
+
+    def by_turns(self, entrants: Sequence[Entrant], pace: Pace) -> dict[str, list[Run]]:
+        """The runs of each: all of a round, then all of the next, in turned order."""
+        runs: dict[str, list[Run]] = {one.served.name: [] for one in entrants}
         for number in range(pace.rounds):
-            for one in contenders if number % 2 == 0 else reversed(contenders):
-                load = functools.partial(
-                    run,
-                    one.port,
-                    exchanges[one.name],
-                    seconds=pace.seconds,
-                    connections=min(question.connections, max(1, int(paces[one.name]))),
-                )
-                runs[one.name].append(self._run(one, load))
+            for one in entrants if number % 2 == 0 else reversed(entrants):
+                runs[one.served.name].append(self._run(one, pace.seconds))
         return runs
 
-    def _warmed(self, served: Served, question: Question, exchanges: Sequence[Exchange]) -> float:
-        """Asks for a moment; gives how many answers come in a second."""
-        load = run(served.port, exchanges, seconds=WARM_SECONDS, connections=1)
-        if load.rate > question.connections:
-            run(
-                served.port,
-                exchanges,
-                seconds=WARM_SECONDS,
-                connections=question.connections,
-            )
-        return load.rate
+    def take_core(self) -> None:
+        """Puts this process, which asks, on its core."""
+        os.sched_setaffinity(0, {self.cores.load})
 
-    def _run(self, served: Served, asked: Callable[[], Load]) -> Run:
-        pid = self.database_pid
-        before = cpu_seconds(served.pid), database_cpu_seconds(pid)
-        load = asked()
-        after = cpu_seconds(served.pid), database_cpu_seconds(pid)
+    def warmed(self, question: Question, told: Told, seconds: float) -> Entrant:
+        """Asks for a moment, and so finds how many connections a server is not slowed by.
+
+        One that takes long over an answer gets fewer, or its runs of so many `seconds` would take
+        much longer; its one core has enough to do with them all the same.
+        """
+        port, exchanges = told.served.port, told.exchanges
+        rate = run(port, exchanges, seconds=WARM_SECONDS, connections=1).rate
+        enough = max(1, int(rate * seconds / 2))
+        entrant = Entrant(told.served, exchanges, min(question.connections, enough))
+        if entrant.connections > 1:
+            run(port, exchanges, seconds=WARM_SECONDS, connections=entrant.connections)
+        return entrant
+
+    def _run(self, one: Entrant, seconds: float) -> Run:
+        pids = one.served.pid, self.database_pid
+        before = cpu_seconds(pids[0]), database_cpu_seconds(pids[1])
+        load = run(one.served.port, one.exchanges, seconds=seconds, connections=one.connections)
+        after = cpu_seconds(pids[0]), database_cpu_seconds(pids[1])
         server_cpu, database_cpu = (
             (later - sooner) * 1_000 / load.requests
             for sooner, later in zip(before, after, strict=True)
@@ -99,32 +113,35 @@ class Contest:
             database_cpu=database_cpu,
         )
 
-    def _exchanges(
-        self, question: Question, contenders: Sequence[Served]
-    ) -> dict[str, list[Exchange]]:
-        """What to send to each, and what has to come back. Raises Different."""
-        bodies = question.bodies(self.data)
-        found: dict[str, list[Exchange]] = {}
-        told: list[bytes] = []
-        for one in contenders:
-            path = one.path_of(question.name)
-            requests = [request(path, body, key=SECRET) for body in bodies]
-            answers = [ask(one.port, sent) for sent in requests]
-            found[one.name] = [
-                Exchange(sent, len(answer)) for sent, answer in zip(requests, answers, strict=True)
-            ]
-            if one.name == "static":
-                # It has one answer for whatever it is asked.
-                answers = answers[:1]
-            said = [meant(answer) for answer in answers]
-            told = told or said
-            for place, (mine, other) in enumerate(zip(said, told, strict=False)):
-                if mine != other:
-                    raise Different(
-                        f"{question.name}, variant {place}: {one.name} and {contenders[0].name}"
-                        f" differ:\n{mine[:2000]!r}\n{other[:2000]!r}"
-                    )
-        return found
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a server answered to each variant of a question."""
+
+    question: str
+    served: Served
+    exchanges: tuple[Exchange, ...]
+    said: tuple[bytes, ...]
+
+    def equals(self, other: Told) -> None:
+        """Raises Different where another server's answers mean something else."""
+        for place, (mine, theirs) in enumerate(zip(self.said, other.said, strict=False)):
+            if mine != theirs:
+                raise Different(
+                    f"{self.question}, variant {place}: {self.served.name} and"
+                    f" {other.served.name} differ:\n{mine[:2000]!r}\n{theirs[:2000]!r}"
+                )
+
+
+def answered(question: Question, data: Data, served: Served) -> Told:
+    """Asks a server each variant once. Raises Different, BadAnswer."""
+    path = served.path_of(question.name)
+    sent = [request(path, body, key=SECRET) for body in question.bodies(data)]
+    answers = [ask(served.port, one) for one in sent]
+    exchanges = (Exchange(one, len(answer)) for one, answer in zip(sent, answers, strict=True))
+    # Fixed bytes are the answer to the first variant alone.
+    said: Iterable[bytes] = answers[:1] if served.fixed else answers
+    return Told(question.name, served, tuple(exchanges), tuple(map(meant, said)))
 
 
 def meant(answer: bytes) -> bytes:

@@ -91,7 +91,10 @@ MERCURIUS: Final = {"Q1": 1.0, "Q2": 1.2, "Q3": 0.6, "Q4": 1.2}
 CPU_OF_RAW: Final = 1.3
 CPU_OF_MERCURIUS: Final = 1.2
 Q5_OF_Q3: Final = 0.3
+Q5_STATEMENTS: Final = 5
+Q6_OF_LOOP: Final = 20.0
 Q6_MS: Final = 300.0
+GROWTH: Final = 1.5
 
 COLUMNS: Final[tuple[str, ...]] = (
     "answers/s",
@@ -104,6 +107,12 @@ COLUMNS: Final[tuple[str, ...]] = (
     "CPU ÷ raw",
     "CPU ÷ Mercurius",
     "× twin",
+    "statements",
+    "× Q3's rate",
+    "× loop",
+    "median ms",
+    "growth",
+    "growth of CPU",
 )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+PEERS: Final = Path(__file__).parent / "peers"
 POOL: Final = 10
 """Connections to PostgreSQL of one product server."""
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -34,12 +35,16 @@ class Cores:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A server that runs: what it is called, where it listens, its process."""
+    """A server that runs: what it is called, where it listens, its process.
+
+    A `fixed` one gives its first answer for ever.
+    """
 
     name: str
     port: int
     path: str
     pid: int
+    fixed: bool = False
 
     def path_of(self, question: str) -> str:
         """Where to ask a question."""
@@ -71,7 +76,20 @@ def raw(database: str, *, core: int) -> Iterator[tuple[Served, Served]]:
     """The server of hand-written statements, and of fixed bytes: one process, two paths."""
     command = [sys.executable, "-m", "bench.raw", database]
     with _started("raw", command, "/raw/{question}", {}, core=core) as served:
-        yield served, Served("static", served.port, "/static/{question}", served.pid)
+        yield served, Served("static", served.port, "/static/{question}", served.pid, fixed=True)
+
+
+@contextlib.contextmanager
+def mercurius(database: str, *, core: int) -> Iterator[Served]:
+    """The server in Node, once `make bench-peers` has installed it."""
+    command = ["node", str(PEERS / "server.js"), database]
+    with _started("mercurius", command, "/graphql", {}, core=core) as served:
+        yield served
+
+
+def has_mercurius() -> bool:
+    """Whether it is installed."""
+    return (PEERS / "node_modules" / "mercurius").is_dir()
 
 
 @contextlib.contextmanager
