@@ -28,6 +28,7 @@ from app.actions.unit import Actor
 from app.client import commands as client
 from app.console import Stop, alone, named, reason, told, usable
 from app.graphql.transport import MAX_BODY
+from app.http import access_log
 from app.http.protocol import DeadlineProtocol, SocketProtocol
 from app.main import create_app, running
 from app.rules.access import Role
@@ -117,6 +118,8 @@ def _serve(chosen: argparse.Namespace, settings: Settings) -> int:
     with one, contextlib.closing(_bound(chosen.host, chosen.port)) as listener:
         app = _app(settings)
         _allow_connections()
+        if settings.access_log:
+            access_log.write_to_stdout()
         listening = Listening(app)
         with asyncio.Runner(loop_factory=listening.config.get_loop_factory()) as runner:
             runner.run(_serving(listening, app.state.server, listener, chosen))
@@ -168,6 +171,7 @@ class Listening(uvicorn.Server):
                 ws_max_size=MAX_BODY,
                 lifespan="off",
                 access_log=False,
+                proxy_headers=False,
                 log_level="warning",
                 server_header=False,
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,

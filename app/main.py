@@ -18,6 +18,7 @@ from app.actions import presence, verification
 from app.ballast import ballast
 from app.graphql.stream import Socket
 from app.graphql.view import GraphQLView
+from app.http.access_log import AccessLog
 from app.http.refusal import refusal
 from app.http.routes import routes
 from app.rules.errors import NotFound
@@ -52,7 +53,10 @@ def create_app(settings: Settings) -> Starlette:
     ]
     app = Starlette(
         routes=[*endpoints, *routes(server)],
-        middleware=cross_origin(settings),
+        middleware=[
+            Middleware(AccessLog, proxies=settings.proxies),
+            *cross_origin(settings),
+        ],
         exception_handlers={404: missing},
         lifespan=lifespan,
     )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class SettingsError(ValueError):
@@ -72,15 +76,48 @@ class Settings:
         "", "Origins of web pages that may call the server, separated by commas; empty: none."
     )
 
+    trusted_proxies: str = _setting(
+        "",
+        "Addresses and networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` hold,"
+        " separated by commas; empty: none.",
+    )
+    access_log: bool = _setting(True, "Whether each request is told on standard output.")
+
     @property
     def origins(self) -> list[str]:
-        """The allowed origins, one by one."""
-        return [one.strip() for one in self.allowed_origins.split(",") if one.strip()]
+        """The allowed origins, one by one. Raises SettingsError."""
+        found = _listed(self.allowed_origins)
+        for one in found:
+            try:
+                parts = urllib.parse.urlsplit(one)
+                good = parts.scheme and parts.hostname and parts.port != 0
+            except ValueError:
+                good = False
+            if not good or parts.path or parts.query or parts.fragment or parts.username:
+                raise SettingsError(
+                    f"BINDERY_ALLOWED_ORIGINS has {one!r}; an origin is like"
+                    " https://console.example, without a path."
+                )
+        return found
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """The networks of trusted proxies. Raises SettingsError."""
+        try:
+            return tuple(ipaddress.ip_network(one) for one in _listed(self.trusted_proxies))
+        except ValueError as error:
+            raise SettingsError(
+                f"BINDERY_TRUSTED_PROXIES: {error}; a network is like 10.0.0.0/8 or 2001:db8::/32."
+            ) from error
 
     @property
     def database_url(self) -> str:
         """The database's URL, with the embedded default filled in."""
         return self.database or f"sqlite://{self.data.absolute() / 'bindery.db'}"
+
+
+def _listed(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",") if one.strip()]
 
 
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:

@@ -40,6 +40,13 @@ class Actor:
     request_id: str = ""
     attempt: Attempt | None = None
 
+    @property
+    def key_prn(self) -> str | None:
+        """The resource name of the key; of a key, nothing else may be told."""
+        if self.key_id is None:
+            return None
+        return format_prn(Kind.API_KEY, self.organization_id, self.key_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import orjson
+from starlette.datastructures import State
 from starlette.responses import Response, StreamingResponse
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
@@ -40,6 +41,7 @@ class SocketContext(Context):
     """One WebSocket. Who sends is known once the key came with `connection_init`."""
 
     connection_params: dict[str, Any] = field(default_factory=dict)
+    state: State = field(default_factory=State)
 
 
 class Socket(GraphQL[Context, None]):
@@ -60,7 +62,11 @@ class Socket(GraphQL[Context, None]):
         """A context in which nobody has sent a key yet."""
         nobody = Actor(organization_id=uuid4(), role=Role.DEVICE)
         return SocketContext(
-            sender=nobody, server=self._server, at=datetime.now(UTC), subscribes_only=True
+            sender=nobody,
+            server=self._server,
+            at=datetime.now(UTC),
+            subscribes_only=True,
+            state=request.state,
         )
 
     async def on_ws_connect(self, context: Context) -> Any:
@@ -69,8 +75,9 @@ class Socket(GraphQL[Context, None]):
         try:
             secret = bearer(str(context.connection_params.get("authorization", "")))
             context.sender = await authenticate(
-                secret, at=datetime.now(UTC), request_id=uuid4().hex
+                secret, at=datetime.now(UTC), request_id=context.state.request_id
             )
+            context.state.key = context.sender.key_prn
         except BinderyError as error:
             raise ConnectionRejectionError from error
         return UNSET

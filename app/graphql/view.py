@@ -82,6 +82,7 @@ class GraphQLView:
             raise Refused(406, "NOT_ACCEPTABLE", f"Accept {GRAPHQL_RESPONSE} or {JSON}.")
         now = datetime.now(UTC)
         actor = await self._actor(request, request_id, now)
+        request.state.key = actor.key_prn
         spent = self._counted(actor)
         operation = await self._read(request)
         context = Context(sender=actor, server=self._server, at=now, spent=spent)

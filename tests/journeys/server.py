@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,8 @@ class Running:
 
     folder: Path
     database: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Settings as environment variables."""
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -66,7 +68,7 @@ class Running:
         with (self.folder / "server.log").open("wb") as log:
             self.process = subprocess.Popen(
                 self._command("serve", "--host", _HOST, "--port", str(port)),
-                env=_environment(),
+                env={**_environment(), **self.settings},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -89,7 +91,8 @@ class Running:
         # Either is how a program ends that was asked to: uvicorn passes the signal on.
         true(status in (0, -signal.SIGTERM), f"The server ended with status {status}.")
         true("Traceback" not in self.log, "The server's log has a traceback.")
-        said = self.log.splitlines()[1:]
+        # Each request is a line of its own, beside what an operator has to read.
+        said = [line for line in self.log.splitlines()[1:] if not line.startswith("{")]
         return "; ".join([f"status {status}", *(said or ["nothing in its log"])])
 
     @property
