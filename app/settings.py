@@ -53,7 +53,7 @@ class Settings:
     )
     erase_wait_seconds: float = _setting(10.0, "Seconds that a destroy waits for the erasing.")
 
-    query_seconds: float = _setting(10.0, "Seconds after which a query is ended.")
+    query_seconds: float = _setting(10.0, "Seconds after which a query is ended; 0: never.")
     planner: bool = _setting(
         True, "Whether queries run as compiled plans; the answers are the same without."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -32,6 +33,7 @@ class Context:
     attempt: Attempt | None = None
     subscribes_only: bool = False
     spent: Spent | None = None
+    deadline: asyncio.Timeout | None = None
     label: str = "refused"
     """What the operation is counted as, once it was let in."""
 
@@ -54,6 +56,15 @@ class Context:
         """Forgets what was read: a mutation has changed it, or is about to."""
         self.__dict__.pop("loaders", None)
         self.at = datetime.now(UTC)
+
+    def limit_time(self) -> None:
+        """Ends the operation when its time is over. It has to be one that only reads.
+
+        A write is never ended half-way: it would not be known what was done.
+        """
+        seconds = self.server.settings.query_seconds
+        if self.deadline is not None and seconds and self.deadline.when() is None:
+            self.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
 
     def require_reader(self) -> None:
         """Refuses a device's key. Raises Forbidden."""

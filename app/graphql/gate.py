@@ -84,6 +84,8 @@ class Gate(SchemaExtension):
         name = guard.label(operation)
         execution.context.server.metrics.operation(name, cost=cost)
         execution.context.label = name
+        if operation.operation == OperationType.QUERY:
+            execution.context.limit_time()
         if execution.context.spent is not None:
             execution.context.spent.cost += cost
         execution.extensions_results["cost"] = {"requested": cost, "limit": self.limits.cost}

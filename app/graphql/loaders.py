@@ -27,6 +27,10 @@ class Loaders:
         self._waves = Waves()
         self._made: dict[Hashable, Loader[Any, Any]] = {}
 
+    def stop(self) -> None:
+        """Ends the reads that are under way, since nobody waits for them any more."""
+        self._waves.stop()
+
     def _loader(
         self, key: Hashable, load: Callable[[list[Any]], Awaitable[Sequence[Any]]]
     ) -> Loader[Any, Any]:

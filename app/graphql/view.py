@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import orjson
+from graphql import GraphQLError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -21,6 +22,7 @@ from app.actions.access import authenticate
 from app.actions.unit import Actor
 from app.graphql.context import Context
 from app.graphql.documents import Documents
+from app.graphql.errors import told
 from app.graphql.planner import Planner
 from app.graphql.rate import Rates, Spent
 from app.graphql.schema import schema
@@ -34,7 +36,7 @@ from app.graphql.transport import (
     negotiate,
     read_operation,
 )
-from app.rules.errors import BinderyError
+from app.rules.errors import BinderyError, QueryTimeout
 from app.server import Server
 
 MAX_ERRORS = 5
@@ -89,11 +91,16 @@ class GraphQLView:
         if media_type is None:
             return await events(operation, context)
         begun = time.perf_counter()
-        result = await self._planner.answer(operation, context) if self._planner else None
-        if result is None:
-            result = await _execute(operation, context, reading=request.method == "GET")
+        late = False
+        try:
+            async with asyncio.timeout(None) as context.deadline:
+                result = await self._planner.answer(operation, context) if self._planner else None
+                if result is None:
+                    result = await _execute(operation, context, reading=request.method == "GET")
+        except TimeoutError:
+            late, result = True, _late(context)
         self._server.metrics.took(context.label, time.perf_counter() - begun)
-        return _answer(result, media_type)
+        return _answer(result, media_type, began=late)
 
     def _counted(self, actor: Actor) -> Spent | None:
         """What the actor's key has asked for with this request. Raises Refused."""
@@ -151,12 +158,24 @@ async def _execute(operation: Operation, context: Context, *, reading: bool) -> 
         ) from error
 
 
-def _answer(result: ExecutionResult, media_type: str) -> Response:
+def _late(context: Context) -> ExecutionResult:
+    """The answer to a query that was ended; what it still reads for nobody is ended, too."""
+    context.loaders.stop()
+    seconds = context.server.settings.query_seconds
+    error = QueryTimeout(
+        f"The query took longer than {seconds:g} seconds; ask for less, or for smaller pages."
+    )
+    context.server.metrics.error("graphql", error.code)
+    refused = told(GraphQLError(error.message, original_error=error), context)
+    return ExecutionResult(None, [refused])
+
+
+def _answer(result: ExecutionResult, media_type: str, *, began: bool) -> Response:
     errors = result.errors or []
     body: dict[str, Any] = {}
     if errors:
         body["errors"] = [error.formatted for error in errors[:MAX_ERRORS]]
-    executed = result.data is not None or any(error.path for error in errors)
+    executed = began or result.data is not None or any(error.path for error in errors)
     if executed:
         body["data"] = result.data
     if result.extensions:

@@ -44,6 +44,12 @@ class Waves:
         self._quiet = 0
         self._watch()
 
+    def stop(self) -> None:
+        """Ends the reads of this wave, and begins no further one."""
+        self._wanted.clear()
+        for task in self._under_way:
+            task.cancel()
+
     def _watch(self) -> None:
         if not self._watching and not self._under_way:
             self._watching = True

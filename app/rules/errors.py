@@ -376,6 +376,12 @@ class UploadTimeout(BinderyError):
     http_status = 408
 
 
+class QueryTimeout(BinderyError):
+    """The query took longer than it may; ask for less, or for smaller pages."""
+
+    code = "QUERY_TIMEOUT"
+
+
 # What the server itself lacks.
 
 

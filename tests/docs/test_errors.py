@@ -34,7 +34,7 @@ def test_every_code_that_a_payload_tells_has_an_example() -> None:
         *("STORAGE_FULL", "STORAGE_DEGRADED", "DATABASE_UNAVAILABLE", "INTERNAL_SERVER_ERROR"),
         # What no row of the table brings about: methods, media types, limits, replays.
         *("METHOD_NOT_ALLOWED", "NOT_ACCEPTABLE", "QUERY_TOO_COMPLEX", "RATE_LIMITED"),
-        *("REQUEST_TIMEOUT", "HEADERS_TOO_LARGE"),
+        *("REQUEST_TIMEOUT", "QUERY_TIMEOUT", "HEADERS_TOO_LARGE"),
         *("DOCUMENT_NOT_FOUND", "DOCUMENT_NOT_TRUSTED"),
         *("IDEMPOTENCY_KEY_REUSED", "SECRET_ALREADY_SHOWN"),
     }

@@ -88,6 +88,7 @@ class Planner:
             # A field of the answer tells what was spent, this operation included.
             context.spent.cost += cost
         postgres = database.dialect(database.reader()) == "postgres"
+        context.limit_time()
         plan = self._plan(known, variables, context, postgres=postgres)
         (data,) = await plan.build(Run(context, variables, postgres=postgres), [_QUERY])
         context.server.metrics.operation(label, cost=cost)

@@ -1,0 +1,113 @@
+"""A query that takes too long is ended, told why, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app.settings import Settings
+from tests.api import Api
+
+SECONDS = 0.5
+AT_ONCE = 30
+LATE = "The query took longer than 0.5 seconds; ask for less, or for smaller pages."
+ASKED = "{ binaries { nodes { id parts { index } artifactVersion { artifact { name } } } } }"
+
+
+@pytest.fixture(params=[True, False], ids=["planner", "reference"])
+def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
+    return replace(settings, query_seconds=SECONDS, worker=False, planner=request.param)
+
+
+@pytest.fixture
+async def blocked(api: Api, settings: Settings) -> AsyncIterator[asyncpg.Connection[Any]]:
+    """A session of somebody else who may hold PostgreSQL up."""
+    if settings.database_url.startswith("sqlite:"):
+        pytest.skip("in SQLite's journal mode nobody holds a reader up")
+    connection = await asyncpg.connect(settings.database_url)
+    yield connection
+    await connection.close()
+
+
+async def test_a_query_that_waits_for_the_database_is_ended(
+    api: Api, blocked: asyncpg.Connection[Any]
+) -> None:
+    await api.uploaded(await api.version())
+    before = await api.ask(ASKED)
+    tasks = len(asyncio.all_tasks())
+    async with blocked.transaction():
+        await blocked.execute("LOCK TABLE artifact_version IN ACCESS EXCLUSIVE MODE")
+        for _ in range(2):
+            begun = time.monotonic()
+            answers = await asyncio.gather(*(api.post(ASKED) for _ in range(AT_ONCE)))
+            assert time.monotonic() - begun < SECONDS * 10
+            for answer in answers:
+                body = answer.json()
+                assert (answer.status_code, body["data"]) == (200, None)
+                (error,) = body["errors"]
+                assert error["message"] == LATE
+                assert error["extensions"]["code"] == "QUERY_TIMEOUT"
+                assert error["extensions"]["requestId"]
+        # What does not need the table is answered meanwhile: no connection is lost.
+        assert (await api.ask("{ apiKeys { totalCount } }"))["apiKeys"]["totalCount"] == 1
+        accept = {"accept": "application/graphql-response+json"}
+        key = {"authorization": f"Bearer {api.key}"}
+        strict = await api.http.post("/graphql", json={"query": ASKED}, headers=accept | key)
+        assert (strict.status_code, strict.json()["data"]) == (200, None)
+    assert await api.ask(ASKED) == before
+    assert len(asyncio.all_tasks()) <= tasks
+
+
+async def test_a_write_is_never_ended(api: Api, blocked: asyncpg.Connection[Any]) -> None:
+    async def let_go() -> None:
+        async with blocked.transaction():
+            await blocked.execute("LOCK TABLE product IN ACCESS EXCLUSIVE MODE")
+            held.set()
+            await asyncio.sleep(SECONDS * 3)
+
+    held = asyncio.Event()
+    holding = asyncio.create_task(let_go())
+    await held.wait()
+    begun = time.monotonic()
+    await api.product()
+    assert time.monotonic() - begun > SECONDS * 2
+    await holding
+    assert (await api.ask("{ products { totalCount } }"))["products"]["totalCount"] == 1
+
+
+class TestWithAnImpossibleDeadline:
+    """Every query is late, whatever the database is."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return replace(settings, query_seconds=0.000001)
+
+    async def test_it_is_ended_and_nothing_is_lost(self, api: Api) -> None:
+        tasks = len(asyncio.all_tasks())
+        for _ in range(3):
+            answers = await asyncio.gather(*(api.post(ASKED) for _ in range(AT_ONCE)))
+            codes = {answer.json()["errors"][0]["extensions"]["code"] for answer in answers}
+            assert codes == {"QUERY_TIMEOUT"}
+        await api.uploaded(await api.version())
+        for _ in range(100):
+            if len(asyncio.all_tasks()) <= tasks:
+                break
+            await asyncio.sleep(0.02)
+        assert len(asyncio.all_tasks()) <= tasks
+
+
+class TestWithoutADeadline:
+    """Zero ends nothing."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return replace(settings, query_seconds=0)
+
+    async def test_nothing_is_ended(self, api: Api) -> None:
+        assert await api.ask("{ binaries { totalCount } }") == {"binaries": {"totalCount": 0}}
