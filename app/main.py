@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
@@ -25,10 +26,8 @@ from app.rules.errors import NotFound
 from app.secret import read_secret
 from app.server import Server
 from app.settings import Settings, SettingsError
-from app.storage.bucket import Location
 from app.storage.content import ContentStore
 from app.storage.disk import DiskStore
-from app.storage.s3 import S3Store
 from app.worker.upkeep import Upkeep, restore_ballast
 from app.worker.worker import Worker
 
@@ -66,16 +65,19 @@ def create_app(settings: Settings) -> Starlette:
 
 def content_store(settings: Settings) -> ContentStore:
     """Where the bytes of binaries are kept. Raises SettingsError."""
-    if settings.content:
-        try:
-            return S3Store(
-                Location.of(
-                    settings.content, endpoint=settings.s3_endpoint, region=settings.s3_region
-                )
-            )
-        except ValueError as error:
-            raise SettingsError(f"BINDERY_CONTENT is {settings.content!r}. {error}") from error
-    return DiskStore(settings.data / "blobs", reserve=settings.storage_reserve)
+    if not settings.content:
+        return DiskStore(settings.data / "blobs", reserve=settings.storage_reserve)
+    # The client of buckets takes a quarter of a second to import. No start waits for it that keeps
+    # its content on a disk.
+    bucket, s3 = map(importlib.import_module, ("app.storage.bucket", "app.storage.s3"))
+    try:
+        location = bucket.Location.of(
+            settings.content, endpoint=settings.s3_endpoint, region=settings.s3_region
+        )
+    except ValueError as error:
+        raise SettingsError(f"BINDERY_CONTENT is {settings.content!r}. {error}") from error
+    store: ContentStore = s3.S3Store(location)
+    return store
 
 
 async def missing(request: Request, _error: Exception) -> Response:

@@ -95,6 +95,7 @@ Q5_STATEMENTS: Final = 5
 Q6_OF_LOOP: Final = 20.0
 Q6_MS: Final = 300.0
 GROWTH: Final = 1.5
+START_SECONDS: Final = 2.0
 
 COLUMNS: Final[tuple[str, ...]] = (
     "answers/s",
@@ -113,6 +114,7 @@ COLUMNS: Final[tuple[str, ...]] = (
     "median ms",
     "growth",
     "growth of CPU",
+    "s to ready",
 )
 
 

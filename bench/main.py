@@ -40,9 +40,10 @@ from bench.questions import Q5, Q6, QUESTIONS
 from bench.results import Part, circumstances, keep
 from bench.rows import SECRET, Data
 from bench.servers import Cores, Served
+from bench.start import started
 
 DATABASES: Final = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
-PARTS: Final = ("ratios", "growth")
+PARTS: Final = ("start", "ratios", "growth")
 OTHER_CONNECTIONS: Final = 15
 """What PostgreSQL needs beyond the pools: those that listen, and those of this process."""
 
@@ -56,6 +57,16 @@ class Plan:
     small: Data
     large: Data
     growth_pace: Pace
+    start: Data
+
+    def sizes(self, part: str) -> str:
+        """What is loaded for a part, in words."""
+        if part == "growth":
+            binaries, devices = f"{self.small.binaries:,} to {self.large.binaries:,}", self.large
+        else:
+            devices = self.data if part == "ratios" else self.start
+            binaries = f"{devices.binaries:,}"
+        return f"{binaries} binaries and as many releases, {devices.devices:,} devices"
 
 
 QUICK: Final = Plan(
@@ -64,6 +75,7 @@ QUICK: Final = Plan(
     small=Data(binaries=1_000, devices=10_000),
     large=Data(binaries=10_000, devices=10_000),
     growth_pace=Pace(rounds=3, seconds=0.4),
+    start=Data(binaries=10_000, devices=10_000),
 )
 FULL: Final = Plan(
     data=Data(binaries=100_000, devices=100_000),
@@ -71,6 +83,7 @@ FULL: Final = Plan(
     small=Data(binaries=1_000, devices=100_000),
     large=Data(binaries=1_000_000, devices=100_000),
     growth_pace=Pace(rounds=5, seconds=0.7),
+    start=Data(binaries=10_000, devices=10_000),
 )
 
 
@@ -185,19 +198,26 @@ def told_growth(plan: Plan, house: House) -> Iterator[Figure]:
             yield one
 
 
-MEASURES: Final[dict[str, Any]] = {"ratios": told_ratios, "growth": told_growth}
+def told_start(plan: Plan, house: House) -> Iterator[Figure]:
+    """How long a start takes."""
+    url = house.loaded("start", plan.start)
+    for one in started(url, house.folder, house.cores):
+        progress(f"{one.work} {one.what} {one}")
+        yield one
+
+
+MEASURES: Final[dict[str, Any]] = {
+    "start": told_start,
+    "ratios": told_ratios,
+    "growth": told_growth,
+}
 
 
 def measured(kind: str, part: str, plan: Plan) -> Part:
     """One part on one database, from an empty one to the last answer."""
-    if part == "ratios":
-        data = f"{plan.data.binaries:,} binaries and as many releases"
-    else:
-        data = f"from {plan.small.binaries:,} to {plan.large.binaries:,} binaries and releases"
     with house(kind) as place:
         figures = tuple(MEASURES[part](plan, place))
-    devices = f"{plan.data.devices:,} devices"
-    return Part(DATABASES[kind], part, f"{data}, {devices}", figures, circumstances())
+    return Part(DATABASES[kind], part, plan.sizes(part), figures, circumstances())
 
 
 def main() -> int:
@@ -209,7 +229,7 @@ def main() -> int:
     chosen = parser.parse_args()
     plan = QUICK if chosen.quick else FULL
     parts: list[Part] = []
-    for part in [chosen.part] if chosen.part else PARTS[: 1 if chosen.quick else None]:
+    for part in [chosen.part] if chosen.part else PARTS[: 2 if chosen.quick else None]:
         for kind in [chosen.database] if chosen.database else DATABASES:
             parts.append(measured(kind, part, plan))
             told = parts[-1]
