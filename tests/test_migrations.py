@@ -43,6 +43,8 @@ artifact
     column organization_id uuid -> organization
     column updated_at timestamptz
     primary key (id)
+    unique index artifact_by_name (organization_id, name, id)
+    unique index artifact_by_time (organization_id, updated_at, id)
     unique index artifact_list (organization_id, id)
 
 artifact_version
@@ -55,6 +57,8 @@ artifact_version
     column version text
     primary key (id)
     unique (artifact_id, version)
+    unique index artifact_version_artifact (artifact_id, id)
+    unique index artifact_version_by_version (organization_id, version, id)
     unique index artifact_version_list (organization_id, id)
 
 binary_part
@@ -113,6 +117,13 @@ binary_record
     index binary_record_unerased (id) where state = 'DESTROYED' AND content_erased_at IS NULL
     index binary_record_version_target (artifact_version_id, target)
     primary key (id)
+    unique index binary_record_by_hash (organization_id, hash, id)
+    unique index binary_record_by_health (organization_id, content_health, id)
+    unique index binary_record_by_size (organization_id, size, id)
+    unique index binary_record_by_state (organization_id, state, id)
+    unique index binary_record_by_target (organization_id, target, id)
+    unique index binary_record_by_time (organization_id, updated_at, id)
+    unique index binary_record_by_verification (organization_id, verification_status, id)
     unique index binary_record_list (organization_id, id)
     unique index binary_record_live_target (artifact_version_id, target) where state <> 'DESTROYED'
 
@@ -124,9 +135,9 @@ binary_signature
     column signature text
     column signing_key_id uuid -> signing_key
     column updated_at timestamptz
-    index binary_signature_key (signing_key_id)
     primary key (id)
     unique (binary_id, signing_key_id)
+    unique index binary_signature_key_list (signing_key_id, id)
 
 bundle
     column created_at timestamptz
@@ -135,6 +146,8 @@ bundle
     column organization_id uuid -> organization
     column updated_at timestamptz
     primary key (id)
+    unique index bundle_by_name (organization_id, name, id)
+    unique index bundle_by_time (organization_id, updated_at, id)
     unique index bundle_list (organization_id, id)
 
 bundle_version
@@ -175,13 +188,16 @@ device
     column reported_version? text
     column tags jsonb
     column updated_at timestamptz
-    index device_cohort (cohort_id)
     index device_pinned_release (pinned_release_id)
-    index device_product (product_id)
-    index device_reported_release (reported_release_id)
     primary key (id)
     unique (organization_id, identifier)
+    unique index device_by_quarantine (organization_id, quarantined, id)
+    unique index device_by_time (organization_id, updated_at, id)
+    unique index device_cohort_list (cohort_id, id)
     unique index device_list (organization_id, id)
+    unique index device_product_list (product_id, id)
+    unique index device_release_by_time (reported_release_id, updated_at, id)
+    unique index device_release_list (reported_release_id, id)
 
 event
     column actor_key_id? uuid
@@ -259,13 +275,15 @@ release
     column updated_at timestamptz
     column version? text
     column version_requirement? text
-    index release_bundle (bundle_id)
-    index release_next (next_release_id)
     primary key (id)
     unique (cohort_id, version)
+    unique index release_bundle_list (bundle_id, id)
+    unique index release_by_name (organization_id, name, id)
+    unique index release_by_time (organization_id, updated_at, id)
     unique index release_cohort_list (cohort_id, id)
     unique index release_latest (cohort_id) where next_release_id IS NULL
     unique index release_list (organization_id, id)
+    unique index release_next_list (next_release_id, id)
 
 release_claim
     column created_at timestamptz
@@ -273,9 +291,9 @@ release_claim
     column id uuid
     column organization_id uuid -> organization
     column release_id uuid -> release
-    index release_claim_release (release_id)
     primary key (id)
     unique (device_id, release_id)
+    unique index release_claim_list (release_id, device_id)
 
 signing_key
     column created_at timestamptz

@@ -78,7 +78,10 @@ class _Statement:
 
     def where(self, spec: Spec, organization_id: UUID, parents: Sequence[UUID]) -> str:
         parts = [f"{spec.source.tenancy} = {self.bind(organization_id)}"]
-        if spec.parent is not None:
+        if spec.parent is not None and len(parents) == 1:
+            # So the rows come in the order of an index that begins with the parent.
+            parts.append(f"{spec.parent} = {self.bind(parents[0])}")
+        elif spec.parent is not None:
             self.arguments.append(list(parents))
             parts.append(f"{spec.parent} {{ids:{len(self.arguments)}}}")
         for condition in spec.conditions:

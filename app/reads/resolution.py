@@ -38,9 +38,9 @@ _COUNTS = """
 SELECT cohort_id AS id, COUNT(*) AS n FROM device
 WHERE organization_id = $1 AND cohort_id {ids:2} GROUP BY cohort_id
 UNION ALL
-SELECT c.release_id AS id, COUNT(*) AS n FROM release_claim c
-JOIN release r ON r.id = c.release_id
-WHERE c.organization_id = $1 AND r.cohort_id {ids:2} GROUP BY c.release_id
+SELECT r.id, (SELECT COUNT(*) FROM release_claim c WHERE c.release_id = r.id) AS n
+FROM release r
+WHERE r.organization_id = $1 AND r.cohort_id {ids:2} AND r.phase_value IS NOT NULL
 """
 _DEVICES = """
 SELECT d.id, p.target, p.archived, c.release_id AS claimed FROM device d
