@@ -46,6 +46,10 @@ class Settings:
     url_ttl: int = _setting(3600, "Seconds that an upload or download URL is good for.")
     worker: bool = _setting(True, "Whether the server process verifies and erases content too.")
     lease_seconds: int = _setting(60, "Seconds without a sign of life after which work is redone.")
+    scrub_bytes_per_second: int = _setting(
+        8 << 20, "Bytes of stored content that are read again each second; 0: none."
+    )
+    scrub_days: int = _setting(30, "Days after which stored content is read again.")
     upload_idle_seconds: int = _setting(10, "Seconds after which a stalled upload is ended.")
     storage_reserve: int = _setting(64 << 20, "Bytes of the disk that uploads must leave free.")
     storage_ballast: int = _setting(

@@ -113,8 +113,10 @@ binary_record
     column verification_due_at? timestamptz
     column verification_error? text
     column verification_status? text
+    index binary_record_checked (content_checked_at) where content_checked_at IS NOT NULL
     index binary_record_hashing (verification_due_at) where state = 'HASHING'
     index binary_record_unerased (id) where state = 'DESTROYED' AND content_erased_at IS NULL
+    index binary_record_unhealthy (content_checked_at) where content_health <> 'OK'
     index binary_record_version_target (artifact_version_id, target)
     primary key (id)
     unique index binary_record_by_hash (organization_id, hash, id)
@@ -172,6 +174,11 @@ cohort
     primary key (id)
     unique (product_id, name)
     unique index cohort_list (organization_id, id)
+
+content_scrub
+    column binary_id uuid
+    column until timestamptz
+    primary key (binary_id)
 
 device
     column cohort_id? uuid -> cohort

@@ -198,6 +198,7 @@ class Binary(Recorded):
     revision: int = plain("Rises with each move and each update; for `expectedRevision`.")
     content_erased_at: DateTime | None = plain("When the content of a destroyed one was gone.")
     content_health: rules.ContentHealth | None = plain("What the last look at it found, if any.")
+    content_checked_at: DateTime | None = plain("When its stored content was last looked at.")
     artifact_version: ArtifactVersion = to_one(
         models.ArtifactVersion, "artifact_version_id", "The version that it is the content of."
     )

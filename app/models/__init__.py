@@ -2,7 +2,7 @@
 
 from app.models.access import ApiKey, Event
 from app.models.artifact import Artifact, ArtifactVersion
-from app.models.binary import Binary, BinaryPart, StorageGarbage, StorageIntent
+from app.models.binary import Binary, BinaryPart, ContentScrub, StorageGarbage, StorageIntent
 from app.models.bundle import Bundle, BundleVersion
 from app.models.device import Device
 from app.models.idempotency import Idempotency
@@ -22,6 +22,7 @@ __all__ = [
     "Bundle",
     "BundleVersion",
     "Cohort",
+    "ContentScrub",
     "Device",
     "Event",
     "Idempotency",

@@ -90,3 +90,13 @@ class StorageGarbage(Model):
 
     class Meta:
         table = "storage_gc"
+
+
+class ContentScrub(Model):
+    """A content that some process looks at; another one may do so after `until`."""
+
+    binary_id = fields.UUIDField(primary_key=True)
+    until = fields.DatetimeField()
+
+    class Meta:
+        table = "content_scrub"

@@ -1,9 +1,10 @@
-"""The worker: takes records to verify off the queue, and has garbage erased."""
+"""The worker: takes records to verify off the queue, has garbage erased and content looked at."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
 from typing import Final
 
 from app.actions import verification
@@ -12,6 +13,7 @@ from app.server import Server
 from app.worker.erasing import Erasing
 from app.worker.hashing import Hashing
 from app.worker.pace import Pace, woken
+from app.worker.scrubbing import Scrubbing
 
 SLOTS: Final = 2
 """Records that are verified at once."""
@@ -22,7 +24,9 @@ _log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Verifies and erases in the background of one process; any number may share a PostgreSQL.
+    """Verifies, erases and looks at content again in the background of one process.
+
+    Any number may share a PostgreSQL.
 
     It looks for work when `server.work` is set, and every `poll_seconds`. No exception ends it:
     each one is logged, and the next look is put off, by 5 seconds at most.
@@ -54,7 +58,9 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop` is called. The database and the store are open until it returns."""
-        erasing = asyncio.create_task(self._erasing.run())
+        loops = [asyncio.create_task(self._erasing.run())]
+        if self._server.settings.scrub_bytes_per_second:
+            loops.append(asyncio.create_task(_scrubbing(self._server).run()))
         try:
             while not self._stopped:
                 self._occupy_slot()
@@ -62,8 +68,9 @@ class Worker:
                     self._erasing.wake()
         finally:
             self.stop()
-            erasing.cancel()
-            await asyncio.gather(erasing, *self._running, return_exceptions=True)
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, *self._running, return_exceptions=True)
 
     def _occupy_slot(self) -> None:
         if len(self._running) < self._slots and not self._stopped:
@@ -105,3 +112,12 @@ class Worker:
             self._hashing.discard(hashing)
         if again is not None:
             asyncio.get_running_loop().call_later(again, self._server.work.set)
+
+
+def _scrubbing(server: Server) -> Scrubbing:
+    settings = server.settings
+    return Scrubbing(
+        server.store,
+        rate=settings.scrub_bytes_per_second,
+        again_after=timedelta(days=settings.scrub_days),
+    )
