@@ -12,6 +12,7 @@ from app.models import Binary, BinaryPart
 from app.rules import link
 from app.settings import Settings
 from app.storage.content import ContentStore
+from app.storage.uploads import Uploads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,13 @@ class Server:
     metrics: Metrics = field(default_factory=Metrics)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     work: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def uploads(self) -> Uploads | None:
+        """Where clients send to and fetch from, past this server; None where they do not."""
+        if self.settings.s3_direct and isinstance(self.store, Uploads):
+            return self.store
+        return None
 
     def upload_url(self, binary: Binary, part: BinaryPart) -> tuple[str, int]:
         """The signed URL to PUT a part's bytes to, and its expiry in unix seconds."""

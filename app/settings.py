@@ -36,6 +36,12 @@ class Settings:
         "", "The address of a store that speaks S3's protocol; empty: S3 itself."
     )
     s3_region: str = _setting("", "The region of the bucket; empty: `us-east-1`.")
+    s3_direct: bool = _setting(
+        True, "Whether clients send to the bucket, and fetch from it, past the server."
+    )
+    s3_download_url: str = _setting(
+        "", "The address of a CDN before the bucket, for downloads; empty: the bucket itself."
+    )
     database_pool: int = _setting(10, "Connections to PostgreSQL: half to read, half to write.")
     public_url: str = _setting(
         "", "The address that clients see, for signed URLs; empty: paths from the root."

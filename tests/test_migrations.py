@@ -327,6 +327,15 @@ storage_intent
     column boot uuid
     column created_at timestamptz
     primary key (blob)
+
+storage_upload
+    column binary_id uuid -> binary_record
+    column blob text
+    column completing boolean
+    column created_at timestamptz
+    column upload text
+    primary key (blob)
+    unique (binary_id)
 """
 
 

@@ -14,7 +14,7 @@ from tortoise.expressions import F
 
 from app import database
 from app.actions.unit import Unit, not_found
-from app.models import Binary, BinaryPart
+from app.models import Binary, BinaryPart, StorageUpload
 from app.rules.binary import TABLE, Move, State, after, available
 from app.rules.errors import Conflict, InvalidTransition
 from app.rules.prn import Kind
@@ -146,7 +146,10 @@ async def hold(unit: Unit, binary_id: UUID, *, what: str, **conditions: Any) -> 
 
 
 async def drop_parts(unit: Unit, binary_id: UUID) -> None:
-    """Deletes a binary's parts; their blobs are garbage from this transaction on."""
+    """Deletes a binary's parts; their blobs are garbage from this transaction on.
+
+    So is the object that they are parts of, where clients sent them to a bucket.
+    """
     await database.execute(
         "INSERT INTO storage_gc (blob, binary_id, created_at)"
         " SELECT blob, binary_id, $3 FROM binary_part"
@@ -159,3 +162,17 @@ async def drop_parts(unit: Unit, binary_id: UUID) -> None:
         .using_db(unit.connection)
         .delete()
     )
+    await drop_upload(unit, binary_id)
+
+
+async def drop_upload(unit: Unit, binary_id: UUID) -> None:
+    """Makes garbage of the object that clients sent a binary's parts to, if there is one."""
+    upload = await StorageUpload.filter(binary_id=binary_id).using_db(unit.connection).first()
+    if upload is not None:
+        await database.execute(
+            "INSERT INTO storage_gc (blob, binary_id, created_at) VALUES ($1, $2, $3)"
+            " ON CONFLICT (blob) DO NOTHING",
+            [upload.blob, binary_id, unit.at],
+            using=unit.connection,
+        )
+        await StorageUpload.filter(blob=upload.blob).using_db(unit.connection).delete()

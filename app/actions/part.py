@@ -13,7 +13,7 @@ from uuid import UUID
 from app import database
 from app.actions import moves, presence
 from app.actions.unit import Actor, Unit, action
-from app.models import Binary, BinaryPart, StorageGarbage, StorageIntent
+from app.models import Binary, BinaryPart, StorageGarbage, StorageIntent, StorageUpload
 from app.rules import digest, part
 from app.rules.access import Role
 from app.rules.binary import State
@@ -121,10 +121,11 @@ async def _replace(unit: Unit, binary: Binary, old: Sequence[BinaryPart]) -> Non
     await BinaryPart.filter(
         organization_id=unit.organization_id, id__in=[row.id for row in old]
     ).delete()
-    await _add_bytes(unit, binary.id, -sum(row.size for row in stored))
+    await add_bytes(unit, binary.id, -sum(row.size for row in stored))
 
 
-async def _add_bytes(unit: Unit, binary_id: UUID, count: int) -> None:
+async def add_bytes(unit: Unit, binary_id: UUID, count: int) -> None:
+    """Counts bytes of valid parts; fewer than none: they are no longer."""
     if count:
         await database.execute(
             "UPDATE binary_record SET bytes_uploaded = bytes_uploaded + $1"
@@ -184,7 +185,7 @@ async def receive(
     await store.check_room(found.size)
     actor = Actor(organization_id=registration.organization_id, role=Role.WRITE)
     blob = store.new_name()
-    await _intend(blob)
+    await intend(blob)
     try:
         await store.write(blob, chunks, expect=Digest(sha256=found.hash, size=found.size))
         await _store_part(actor, registration, blob)
@@ -195,11 +196,13 @@ async def receive(
         await _spoil_part(actor, registration, blob, PartState.INVALID_HASH)
         raise
     except BaseException:
-        await _forget(actor, blob)
+        await forget(actor, blob)
         raise
 
 
-async def _intend(blob: str) -> None:
+async def intend(blob: str) -> None:
+    """Notes that there may be a blob of this name, before there is."""
+
     async def body(connection: database.Connection) -> None:
         await StorageIntent.create(using_db=connection, blob=blob, boot=presence.BOOT)
 
@@ -232,7 +235,7 @@ async def _store_part(unit: Unit, registration: Registration, blob: str) -> None
             " up. Send the part again."
         )
     if stored:
-        await _add_bytes(unit, registration.binary_id, part_row.size)
+        await add_bytes(unit, registration.binary_id, part_row.size)
         await unit.announce(registration.binary_id)
     else:
         # The same bytes were there already; these are one copy too many.
@@ -253,14 +256,15 @@ async def _spoil_part(
 
 
 @action(Role.WRITE, on_full_disk=True)
-async def _forget(unit: Unit, blob: str) -> None:
+async def forget(unit: Unit, blob: str) -> None:
     """Turns an intent into garbage: whatever there is of the blob's file is to be erased.
 
     Where others gave the intent up already, they may have erased the blob before its file was
-    there. Only a blob that a part holds is left alone: then the part was stored after all.
+    there. Only a blob that a part or an upload holds is left alone: then it was stored after all.
     """
     await StorageIntent.filter(blob=blob).using_db(unit.connection).delete()
-    if not await BinaryPart.filter(blob=blob).using_db(unit.connection).exists():
+    held = await BinaryPart.filter(blob=blob).using_db(unit.connection).exists()
+    if not held and not await StorageUpload.filter(blob=blob).using_db(unit.connection).exists():
         await database.execute(
             "INSERT INTO storage_gc (blob, created_at) VALUES ($1, $2)"
             " ON CONFLICT (blob) DO NOTHING",

@@ -42,26 +42,27 @@ class Upload:
     async def run(self, binary: Json) -> None:
         """Sends what is missing of an uploadable binary. Raises Ended, Refused, Unreachable."""
         parts = self.source.parts
-        there = {part["index"]: part for part in binary["parts"]}
-        if any(index > len(parts) for index in there):
+        if any(part["index"] > len(parts) for part in binary["parts"]):
             raise Ended(
                 f"Another program began to upload {binary['id']} in other parts. Let it finish,"
                 " or delete the binary with `deleteBinary`."
             )
-        kept = [part for part in parts if _is_valid(part, there.get(part.index))]
-        missing = [part for part in parts if part not in kept]
-        self.kept = len(kept)
+        # The server asks a bucket what has arrived there when parts are registered once more.
+        links: dict[int, Json] = {}
+        for some in _batches(parts, REGISTERED_AT_ONCE):
+            links |= await self._register(binary["id"], some)
+        missing = [part for part in parts if links[part.index]["state"] != "VALID"]
+        self.kept = len(parts) - len(missing)
         if not missing:
             return
         self.progress.note(
             f"{self.source.path.name}: {in_bytes(self.source.size)} in {len(parts)} parts,"
-            f" {len(kept)} of them are there."
+            f" {self.kept} of them are there."
         )
-        self.progress.begin(self.source.size, done=sum(part.size for part in kept))
+        lacking = sum(part.size for part in missing)
+        self.progress.begin(self.source.size, done=self.source.size - lacking)
         try:
-            for some in _batches(missing, REGISTERED_AT_ONCE):
-                links = await self._register(binary["id"], some)
-                await self._send_all(some, links, binary["id"])
+            await self._send_all(missing, links, binary["id"])
         finally:
             self.progress.end()
 
@@ -137,14 +138,6 @@ class Upload:
                 going.sent += len(piece)
                 self.sent += len(piece)
                 self.progress.moved(len(piece))
-
-
-def _is_valid(part: Piece, there: Json | None) -> bool:
-    return there is not None and (there["state"], int(there["size"]), there["hash"]) == (
-        "VALID",
-        part.size,
-        part.hash,
-    )
 
 
 def _batches(parts: Sequence[Piece], size: int) -> Iterator[Sequence[Piece]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from app import models
+from app import database, models
 from app.actions.poll import Known, Reported, known
 from app.graphql.context import Context
 from app.graphql.enums import REASONS, ImpactReason
@@ -24,6 +24,7 @@ from app.rules.impact import Counts, Effect, affected_by
 from app.rules.release import ReleaseFacts
 from app.rules.resolution import UpdateAnswer, resolve_update
 from app.rules.trace import TraceStep
+from app.storage.content import Digest
 
 
 @dataclass
@@ -217,8 +218,33 @@ async def part_link(context: Context, part: models.BinaryPart) -> tuple[str, dat
         or not allows(context.actor.role, Role.WRITE)
     ):
         return None
-    url, expires = context.server.upload_url(binary, part)
-    return url, datetime.fromtimestamp(expires, UTC)
+    uploads = context.server.uploads
+    upload = await _upload(context, part.binary_id) if uploads is not None else None
+    if uploads is None or upload is None:
+        url, expires = context.server.upload_url(binary, part)
+        return url, datetime.fromtimestamp(expires, UTC)
+    seconds = context.server.settings.url_ttl
+    url = await uploads.part_url(
+        upload.blob,
+        upload.upload,
+        part.index,
+        expect=Digest(part.hash, part.size),
+        seconds=seconds,
+    )
+    return url, context.at.replace(microsecond=0) + timedelta(seconds=seconds)
+
+
+async def _upload(context: Context, binary_id: UUID) -> models.StorageUpload | None:
+    """Where a binary's parts are sent, if that is past the server."""
+
+    async def load(ids: list[UUID]) -> list[models.StorageUpload | None]:
+        rows = await models.StorageUpload.filter(binary_id__in=ids).using_db(database.reader())
+        found = {row.binary_id: row for row in rows}
+        return [found.get(id) for id in ids]
+
+    found: models.StorageUpload | None
+    found = await context.loaders.custom("uploads", load).load(binary_id)
+    return found
 
 
 async def affecting(context: Context, release: models.Release) -> list[models.Binary]:

@@ -11,12 +11,13 @@ import strawberry
 
 from app import models
 from app.actions import binary as actions
-from app.actions import content, destruction
+from app.actions import content, destruction, direct
 from app.actions import part as part_actions
 from app.graphql.context import Info
 from app.graphql.mutation import MutationInput, given, maybe, mutation, optional
 from app.graphql.scalars import JSON, BigInt, Sha256
 from app.graphql.types import Binary, BinaryPart
+from app.rules.access import Role, require
 from app.rules.prn import Kind
 
 log = logging.getLogger("bindery.graphql")
@@ -60,7 +61,7 @@ class CreateBinaryInput(MutationInput):
     binary=(Binary, "The binary."),
 )
 async def create_binary(info: Info, input: CreateBinaryInput) -> Any:
-    return await actions.create_binary(
+    created = await actions.create_binary(
         info.context.actor,
         info.context.uuid(
             input.artifact_version_id, Kind.ARTIFACT_VERSION, "input", "artifactVersionId"
@@ -72,6 +73,8 @@ async def create_binary(info: Info, input: CreateBinaryInput) -> Any:
         custom_metadata={} if input.custom_metadata is None else input.custom_metadata,
         parts=[part.read() for part in input.parts or ()],
     )
+    await _prepare(info, created.id)
+    return created
 
 
 @strawberry.input(description="A change of a binary.")
@@ -117,11 +120,26 @@ class CreateBinaryPartsInput(MutationInput):
     parts=(list[BinaryPart], "The parts, in the order given."),
 )
 async def create_binary_parts(info: Info, input: CreateBinaryPartsInput) -> Any:
-    return await part_actions.create_binary_parts(
-        info.context.actor,
-        _id(info, input.binary_id),
-        parts=[part.read() for part in input.parts],
+    id = _id(info, input.binary_id)
+    registered = await part_actions.create_binary_parts(
+        info.context.actor, id, parts=[part.read() for part in input.parts]
     )
+    if not await _prepare(info, id):
+        return registered
+    # What has arrived in the bucket is known only now.
+    return await info.context.loaders.one(models.BinaryPart).load_many(
+        [part.id for part in registered]
+    )
+
+
+async def _prepare(info: Info, binary_id: UUID) -> bool:
+    """Has an upload begun where clients send past the server; whether they do."""
+    uploads = info.context.server.uploads
+    if uploads is None:
+        return False
+    # This is no part of the mutation that an idempotency key is about: it may be done again.
+    await direct.prepare(uploads, info.context.sender, binary_id)
+    return True
 
 
 @strawberry.input(description="An upload to finish.")
@@ -135,9 +153,13 @@ class FinishBinaryUploadInput(MutationInput):
 
 @mutation("Says that the upload is complete.", wakes=True, binary=(Binary, "The binary, hashable."))
 async def finish_binary_upload(info: Info, input: FinishBinaryUploadInput) -> Any:
+    id = _id(info, input.binary_id)
+    if info.context.server.uploads is not None:
+        require(info.context.actor.role, Role.WRITE)
+        await direct.complete(info.context.server.uploads, info.context.sender, id)
     return await actions.finish_binary_upload(
         info.context.actor,
-        _id(info, input.binary_id),
+        id,
         start_hashing=input.start_hashing,
         expected_revision=input.expected_revision,
     )

@@ -19,6 +19,7 @@ from app.rules import binary as rules
 from app.rules.access import Role
 from app.rules.part import PartState
 from app.rules.prn import Kind, format_prn, parse_prn
+from app.storage.uploads import part_headers
 
 if TYPE_CHECKING:
     from app.graphql.rollout import Adoption, DeviceUpdate, Impact, ReleaseGraph
@@ -288,9 +289,14 @@ class BinaryPart(Recorded):
     def upload_method(self) -> str:
         return "PUT"
 
-    @derived("The HTTP headers to send with the bytes, besides Content-Length.", needs=("id",))
-    def upload_headers(self) -> list[HttpHeader]:
-        return [HttpHeader(name="Content-Type", value="application/octet-stream")]
+    @derived("The HTTP headers to send with the bytes, besides Content-Length.", needs=("hash",))
+    def upload_headers(
+        self, root: strawberry.Parent[models.BinaryPart], info: Info
+    ) -> list[HttpHeader]:
+        headers = {"Content-Type": "application/octet-stream"}
+        if info.context.server.uploads is not None:
+            headers |= part_headers(root.hash)
+        return [HttpHeader(name=name, value=value) for name, value in headers.items()]
 
     @derived("Until when the upload URL is good.")
     async def upload_expires_at(

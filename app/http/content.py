@@ -18,7 +18,7 @@ from app.http import links
 from app.http.ranges import RangeNotSatisfiable, Segment, Span, requested, segments
 from app.http.refusal import refusal
 from app.http.whole import Stretch, checked
-from app.models import Binary, BinaryPart
+from app.models import Binary, BinaryPart, StorageUpload
 from app.rules.binary import DOWNLOADABLE, ContentHealth, State
 from app.rules.errors import ContentCorrupt, ContentDestroyed, UploadSuperseded
 from app.rules.link import Link
@@ -52,6 +52,8 @@ async def get(server: Server, request: Request) -> Response:
     headers["Content-Length"] = str(binary.size)
     if request.method == "HEAD":
         return Response(headers=headers, media_type="application/octet-stream")
+    if elsewhere := await _elsewhere(server, binary, link):
+        return elsewhere
     try:
         span = _span(request, tag=headers["ETag"], size=binary.size)
     except RangeNotSatisfiable as error:
@@ -65,6 +67,24 @@ async def get(server: Server, request: Request) -> Response:
         headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{binary.size}"
     first, rest = await _begun(server.store, link, binary, span or Span(0, binary.size))
     return _Content(first, rest, status=status, headers=headers, sent=server.metrics.sent)
+
+
+async def _elsewhere(server: Server, binary: Binary, link: Link) -> Response | None:
+    """Sends the client on to the bucket, or to the CDN before it, if all content is one object."""
+    if server.uploads is None:
+        return None
+    with database.translated():
+        upload = await StorageUpload.get_or_none(binary_id=binary.id, using_db=database.reader())
+    if upload is None:
+        return None
+    url = await server.uploads.content_url(
+        upload.blob,
+        filename=f"{binary.id}.bin",
+        seconds=max(1, link.expires - int(time.time())),
+        cdn=server.settings.s3_download_url,
+    )
+    headers = {"Location": url, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    return Response(status_code=307, headers=headers)
 
 
 async def _downloadable(link: Link) -> Binary:

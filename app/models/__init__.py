@@ -2,7 +2,14 @@
 
 from app.models.access import ApiKey, Event
 from app.models.artifact import Artifact, ArtifactVersion
-from app.models.binary import Binary, BinaryPart, ContentScrub, StorageGarbage, StorageIntent
+from app.models.binary import (
+    Binary,
+    BinaryPart,
+    ContentScrub,
+    StorageGarbage,
+    StorageIntent,
+    StorageUpload,
+)
 from app.models.bundle import Bundle, BundleVersion
 from app.models.device import Device
 from app.models.idempotency import Idempotency
@@ -36,4 +43,5 @@ __all__ = [
     "SigningKey",
     "StorageGarbage",
     "StorageIntent",
+    "StorageUpload",
 ]

@@ -81,6 +81,22 @@ class StorageIntent(Model):
         table = "storage_intent"
 
 
+class StorageUpload(Model):
+    """An object of a bucket that clients send the parts of a binary to.
+
+    `completing` is set before the object is made of its parts: after that there may be one.
+    """
+
+    blob = fields.CharField(max_length=32, primary_key=True)
+    binary_id = fields.UUIDField(unique=True)
+    upload = fields.TextField()
+    completing = fields.BooleanField(default=False)
+    created_at = fields.DatetimeField(auto_now_add=True)
+
+    class Meta:
+        table = "storage_upload"
+
+
 class StorageGarbage(Model):
     """A blob whose file may exist, though no row holds it any more."""
 

@@ -26,6 +26,7 @@ _STILL: Final = "SELECT id FROM binary_part WHERE blob = $1"
 _NAMED: Final = """
 SELECT blob FROM binary_part WHERE blob BETWEEN $1 AND $2
 UNION SELECT blob FROM storage_intent WHERE blob BETWEEN $1 AND $2
+UNION SELECT blob FROM storage_upload WHERE blob BETWEEN $1 AND $2
 UNION SELECT blob FROM storage_gc WHERE blob BETWEEN $1 AND $2
 """
 _OTHERS: Final = """

@@ -6,9 +6,8 @@ says the same.
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +18,7 @@ from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from app.rules.errors import StorageDegraded
+from app.storage.uploads import Arrived, base64_of, hex_of, named
 
 ATTEMPTS: Final = 6
 """How often a request is sent before its failure is told."""
@@ -59,11 +59,6 @@ class Location:
         )
 
 
-def base64_of(sha256: str) -> str:
-    """A digest of 64 hex digits in the form that S3 has for it."""
-    return base64.b64encode(bytes.fromhex(sha256)).decode("ascii")
-
-
 @contextmanager
 def translated() -> Iterator[None]:
     """Turns what the client library raises to Missing or StorageDegraded."""
@@ -86,6 +81,8 @@ def _code(error: ClientError) -> str:
 async def opened(location: Location) -> AsyncIterator[Bucket]:
     """The bucket, for as long as the block lasts. Raises StorageDegraded, naming the setting."""
     config = AioConfig(
+        # Links that are signed the old way don't bind the checksum that comes with them.
+        signature_version="s3v4",
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         connect_timeout=5,
         read_timeout=30,
@@ -198,8 +195,8 @@ class Bucket:
 
     async def put_part(
         self, name: str, upload: str, number: int, content: bytes, *, sha256: str
-    ) -> dict[str, Any]:
-        """Stores one part of an upload; gives how it is named when it is completed."""
+    ) -> Arrived:
+        """Stores one part of an upload. Raises Missing."""
         checksum = base64_of(sha256)
         with translated():
             answer = await self._client.upload_part(
@@ -209,16 +206,73 @@ class Bucket:
                 Body=content,
                 ChecksumSHA256=checksum,
             )
-        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+        return Arrived(number, len(content), sha256, answer["ETag"])
+
+    async def part_url(
+        self, name: str, upload: str, number: int, *, sha256: str, seconds: int
+    ) -> str:
+        """Where to send a part with its checksum, for a while."""
+        wanted = {
+            **self._at(name),
+            "UploadId": upload,
+            "PartNumber": number,
+            "ChecksumSHA256": base64_of(sha256),
+        }
+        with translated():
+            return str(
+                await self._client.generate_presigned_url(
+                    "upload_part", Params=wanted, ExpiresIn=seconds
+                )
+            )
+
+    async def content_url(self, name: str, *, filename: str, seconds: int) -> str:
+        """Where to fetch an object, for a while."""
+        wanted = {
+            **self._at(name),
+            "ResponseContentDisposition": f'attachment; filename="{filename}"',
+            "ResponseContentType": "application/octet-stream",
+        }
+        with translated():
+            return str(
+                await self._client.generate_presigned_url(
+                    "get_object", Params=wanted, ExpiresIn=seconds
+                )
+            )
+
+    async def parts(self, name: str, upload: str) -> list[Arrived]:
+        """The parts of an upload under way. Raises Missing."""
+        pages = self._client.get_paginator("list_parts").paginate(**self._at(name), UploadId=upload)
+        with translated():
+            return [
+                Arrived(
+                    found["PartNumber"],
+                    found["Size"],
+                    hex_of(found.get("ChecksumSHA256")),
+                    found["ETag"],
+                )
+                async for page in pages
+                for found in page.get("Parts", ())
+            ]
+
+    async def part_size(self, name: str, number: int) -> tuple[int, int] | None:
+        """The size of a part of a finished object, and how many parts that has."""
+        try:
+            with translated():
+                found = await self._client.head_object(**self._at(name), PartNumber=number)
+        except Missing:
+            return None
+        return int(found["ContentLength"]), int(found.get("PartsCount", 1))
 
     async def complete(
-        self, name: str, upload: str, parts: Sequence[Mapping[str, Any]], *, size: int
+        self, name: str, upload: str, parts: Sequence[Arrived], *, size: int
     ) -> None:
         """Makes one object of the parts; one that is there already is success. Raises Missing."""
         try:
             with translated():
                 await self._client.complete_multipart_upload(
-                    **self._at(name), UploadId=upload, MultipartUpload={"Parts": list(parts)}
+                    **self._at(name),
+                    UploadId=upload,
+                    MultipartUpload={"Parts": list(map(named, parts))},
                 )
         except (Missing, StorageDegraded):
             # The answer to an earlier attempt may have been lost.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
 from weakref import WeakSet
 
-from app.rules.errors import ContentCorrupt, StorageDegraded
+from app.rules.errors import StorageDegraded
 from app.storage.bucket import Bucket, Location, Missing, opened
 from app.storage.content import (
     PIECE,
@@ -27,23 +27,19 @@ from app.storage.content import (
 from app.storage.hashing import TELL_EVERY, check_hash
 from app.storage.jobs import Jobs, to_the_end
 from app.storage.pieces import gather
+from app.storage.resuming import Reading, missing, part_sizes, resumed
 from app.storage.threads import Threads
+from app.storage.uploads import Arrived, blob_name, split
 
 PART: Final = 8 * PIECE
 """Bytes that are sent at once, and sent again when that fails. A blob up to this size is stored by
 one request, a larger one by an upload in parts."""
 WINDOW: Final = 16 * PIECE
 """Bytes that are asked for at once. What another process erased is missed after these."""
-RESUMES: Final = 5
-"""How often in a row a reading goes on where it broke off, without having come any further."""
+KEPT: Final = 1_000
+"""Objects whose parts' sizes are remembered: they never change."""
 ERASERS: Final = 8
 """Blobs that are looked for at once when they are erased."""
-
-
-@dataclass(eq=False)
-class _Reading:
-    name: str
-    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ class _Writing:
     name: str
     hash: Any = field(default_factory=hashlib.sha256)
     upload: str | None = None
-    parts: list[dict[str, Any]] = field(default_factory=list)
+    parts: list[Arrived] = field(default_factory=list)
 
 
 class S3Store:
@@ -77,8 +73,9 @@ class S3Store:
         self._open: _Open | None = None
         self._jobs = Jobs()
         self._writing: set[str] = set()
-        self._readings: WeakSet[_Reading] = WeakSet()
+        self._readings: WeakSet[Reading] = WeakSet()
         self._failed = False
+        self._sizes: dict[str, list[int]] = {}
 
     async def open(self) -> None:
         ends = AsyncExitStack()
@@ -97,7 +94,7 @@ class S3Store:
             await closing.ends.aclose()
 
     def new_name(self) -> str:
-        return random_name()
+        return blob_name()
 
     async def check_room(self, size: int) -> None:  # noqa: ARG002 - a bucket has no end.
         _ = self._opened
@@ -196,26 +193,43 @@ class S3Store:
         self, use: _Open, name: str, *, start: int = 0, length: int | None = None
     ) -> AsyncGenerator[bytes, None]:
         """Yields the range in blocks of 1 MiB, whatever breaks off on the way."""
-        reading = _Reading(name)
+        reading = Reading(name)
         self._readings.add(reading)
-        size = await use.bucket.size(name)
-        if size is None:
-            raise _missing(name)
-        end = end_of_range(name, start=start, length=length, size=size)
+        found, first, size = await self._place(use, name)
+        end = first + end_of_range(name, start=start, length=length, size=size)
+        start += first
         while start < end:
             stop = min(start + WINDOW, end)
             block = bytearray()
-            async with aclosing(_resumed(use.bucket, name, start=start, end=stop)) as chunks:
+            async with aclosing(resumed(use.bucket, found, start=start, end=stop)) as chunks:
                 async for chunk in chunks:
                     block += chunk
                     while len(block) >= PIECE:
-                        _check(reading)
+                        reading.check()
                         yield bytes(block[:PIECE])
                         del block[:PIECE]
             if block:
-                _check(reading)
+                reading.check()
                 yield bytes(block)
             start = stop
+
+    async def _place(self, use: _Open, name: str) -> tuple[str, int, int]:
+        """Which object has the blob, where it begins there, and its size. Raises ContentCorrupt."""
+        found, index = split(name)
+        if index is None:
+            size = await use.bucket.size(name)
+            if size is None:
+                raise missing(name)
+            return name, 0, size
+        sizes = self._sizes.get(found)
+        if sizes is None:
+            sizes = await part_sizes(use.bucket, found)
+            self._sizes[found] = sizes
+            while len(self._sizes) > KEPT:
+                self._sizes.pop(next(iter(self._sizes)))
+        if index > len(sizes):
+            raise missing(name)
+        return found, sum(sizes[: index - 1]), sizes[index - 1]
 
     async def digest(
         self, names: Sequence[str], *, progress: Callable[[int], None], stop: threading.Event
@@ -247,8 +261,12 @@ class S3Store:
     async def erase(self, names: Sequence[str]) -> None:
         wanted = set(map(check_name, names))
         use = self._opened
+        # A part goes with its object, and not without it: another may be sent in its place.
+        wanted = {name for name in wanted if split(name)[1] is None}
+        for name in wanted:
+            self._sizes.pop(name, None)
         for reading in self._readings:
-            reading.erased = reading.erased or reading.name in wanted
+            reading.erased = reading.erased or split(reading.name)[0] in wanted
         free = asyncio.Semaphore(ERASERS)
 
         async def abort(name: str) -> None:
@@ -262,7 +280,51 @@ class S3Store:
             await use.bucket.delete(sorted(wanted))
 
     async def size(self, name: str) -> int | None:
-        return await self._opened.bucket.size(check_name(name))
+        use = self._opened
+        object_name, index = split(check_name(name))
+        if index is None:
+            return await use.bucket.size(name)
+        found = await use.bucket.part_size(object_name, index)
+        if found is not None:
+            return found[0]
+        for _, upload in await use.bucket.uploads(object_name):
+            arrived = await self.arrived(object_name, upload) or {}
+            if index in arrived:
+                return arrived[index].size
+        return None
+
+    async def begin(self, name: str) -> str:
+        return await self._opened.bucket.begin(check_name(name))
+
+    async def part_url(
+        self, name: str, upload: str, index: int, *, expect: Digest, seconds: int
+    ) -> str:
+        return await self._opened.bucket.part_url(
+            check_name(name), upload, index, sha256=expect.sha256, seconds=seconds
+        )
+
+    async def arrived(self, name: str, upload: str) -> Mapping[int, Arrived] | None:
+        try:
+            parts = await self._opened.bucket.parts(check_name(name), upload)
+        except Missing:
+            return None
+        return {part.index: part for part in parts}
+
+    async def complete(
+        self, name: str, upload: str, parts: Sequence[Arrived], *, size: int
+    ) -> None:
+        with self._jobs.one():
+            try:
+                await self._opened.bucket.complete(check_name(name), upload, parts, size=size)
+            except Missing as error:
+                raise StorageDegraded("The bucket lost an upload that was under way.") from error
+
+    async def content_url(self, name: str, *, filename: str, seconds: int, cdn: str = "") -> str:
+        if cdn:
+            return f"{cdn.rstrip('/')}/{self._opened.bucket.key(check_name(name))}"
+        return await self._opened.bucket.content_url(
+            check_name(name), filename=filename, seconds=seconds
+        )
 
     async def names(self) -> AsyncGenerator[str, None]:
         async with aclosing(self._opened.bucket.names()) as names:
@@ -296,39 +358,6 @@ async def _discard(bucket: Bucket, blob: _Writing) -> None:
     await bucket.delete([blob.name])
 
 
-async def _resumed(
-    bucket: Bucket, name: str, *, start: int, end: int
-) -> AsyncGenerator[bytes, None]:
-    """Yields a range as it comes; goes on where a connection broke off."""
-    fruitless = 0
-    while start < end:
-        begun = start
-        try:
-            async with aclosing(bucket.get(name, start=start, end=end)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-                    start += len(chunk)
-        except Missing:
-            raise _missing(name) from None
-        except StorageDegraded:
-            if fruitless >= RESUMES:
-                raise
-        fruitless = fruitless + 1 if start == begun else 0
-        if fruitless > RESUMES:
-            raise StorageDegraded("The bucket ends its answers too early.")
-        if fruitless:
-            await asyncio.sleep(0.05 * 2**fruitless)
-
-
 def _go_on(stop: threading.Event) -> None:
     if stop.is_set():
         raise DigestStopped("Hashing was asked to stop.")
-
-
-def _check(reading: _Reading) -> None:
-    if reading.erased:
-        raise ContentCorrupt(f"The stored bytes {reading.name} were erased meanwhile.")
-
-
-def _missing(name: str) -> ContentCorrupt:
-    return ContentCorrupt(f"The stored bytes {name} are missing.")

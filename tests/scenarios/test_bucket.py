@@ -1,4 +1,4 @@
-"""A binary's whole life with its content in a bucket."""
+"""A binary's whole life with its content in a bucket, through the server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ CONTENT = bytes(range(256)) * 40_000
 @pytest.fixture
 def settings(settings: Settings, location: Location) -> Settings:
     return replace(
-        settings, content=f"s3://{location.bucket}/content", s3_endpoint=location.endpoint
+        settings,
+        content=f"s3://{location.bucket}/content",
+        s3_endpoint=location.endpoint,
+        s3_direct=False,
     )
 
 
