@@ -6,6 +6,8 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
+import time
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 PEERS: Final = Path(__file__).parent / "peers"
+START_SECONDS: Final = 60.0
 POOL: Final = 10
 """Connections to PostgreSQL of one product server."""
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -60,6 +63,8 @@ def product(
     command += ["--data", str(folder / name), "--database", database]
     environment = {
         "BINDERY_WORKER": "false",
+        # The others keep none.
+        "BINDERY_ACCESS_LOG": "false",
         "BINDERY_STORAGE_RESERVE": "0",
         "BINDERY_DATABASE_POOL": str(POOL),
         # A load is no abuse; whatever was refused would be counted as a failure.
@@ -97,31 +102,38 @@ def _started(
     name: str, command: list[str], path: str, settings: Mapping[str, str], *, core: int
 ) -> Iterator[Served]:
     own = {key: value for key, value in os.environ.items() if not key.startswith("BINDERY_")}
-    process = subprocess.Popen(
-        command,
-        env={**own, **settings},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-    )
-    try:
-        assert process.stdout is not None
-        # The first line that a server prints ends in its address, or has it before a path.
-        line = process.stdout.readline()
-        found = [word for word in line.split() if word.startswith("http://")]
-        if not found:
-            raise SystemExit(f"{name} did not start: {line or 'it said nothing'}")
-        port = urllib.parse.urlsplit(found[0]).port
-        assert port is not None
-        yield Served(name, port, path, process.pid)
-    finally:
-        process.terminate()
+    # A file takes whatever a server says; a pipe that nobody empties would stop it in the end.
+    with tempfile.NamedTemporaryFile(prefix=f"{name}-") as said:
+        process = subprocess.Popen(
+            command,
+            env={**own, **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        )
         try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            yield Served(name, _port(name, process, Path(said.name)), path, process.pid)
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _port(name: str, process: subprocess.Popen[bytes], said: Path) -> int:
+    """Where a server listens: the first line that it prints has its address."""
+    end = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < end:
+        line, ended, _ = said.read_text().partition("\n")
+        if ended:
+            (address,) = (word for word in line.split() if word.startswith("http://"))
+            port = urllib.parse.urlsplit(address).port
+            assert port is not None
+            return port
+        time.sleep(0.005)
+    raise SystemExit(f"{name} did not start: {said.read_text() or 'it said nothing'}")
 
 
 def cpu_seconds(pid: int) -> float:
