@@ -27,7 +27,7 @@ CI_BUDGETS := \
 	races=480 \
 	schema-lint=240 \
 	journey=240 \
-	faults=600 \
+	faults=900 \
 	suites=480 \
 	half-open=100 \
 	conformance=300 \
@@ -120,8 +120,8 @@ format: install ## Format the code and repair what can be repaired.
 journey: install ## Play a whole lifecycle against a real server, and print its steps.
 	$(BIN)/python -m tests.journeys.main
 
-faults: install ## Kill a server at every change of a file, and at random; catch planted bugs.
-	$(BIN)/python -m tests.faults.main
+faults: install ## Kill a server, cut its power, fail its disk: nothing acknowledged may be lost.
+	$(BIN)/python -m tests.soak.main --group faults
 
 suites: install ## Play every suite of many cases at its CI size.
 	$(BIN)/python -m tests.soak.main

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from tests.faults.ledger import Entry, Ledger
+from tests.journeys.checks import Failed
 from tests.journeys.client import Api, Json
 
 T = TypeVar("T")
@@ -37,7 +38,10 @@ def gone(api: Api, ledger: Ledger) -> list[str]:
 
 
 def _entry(api: Api, entry: Entry) -> list[str]:
-    binary = within(lambda: _through(api, entry))
+    try:
+        binary = within(lambda: _through(api, entry))
+    except Failed as failed:
+        return [f"{entry.id}: {failed}"]
     state, parts = binary["state"], binary["parts"]
     if state == "HASHING":
         return [f"{entry.id} is stuck in HASHING"]
@@ -83,13 +87,14 @@ def _destroyed(api: Api, entry: Entry, erased: object) -> list[str]:
     return found if status == 410 else [*found, f"{entry.id} is destroyed, its URL says {status}"]
 
 
-def consistency(data: Path) -> list[str]:
+def consistency(data: Path, database: Path | None = None) -> list[str]:
     """Where the rows of the database and the files of the store are out of step."""
-    return within(lambda: _compared(data))
+    file = database or data / "bindery.db"
+    return within(lambda: _compared(data, file))
 
 
-def _compared(data: Path) -> tuple[list[str], bool]:
-    with closing(sqlite3.connect(f"file:{data / 'bindery.db'}?mode=ro", uri=True)) as database:
+def _compared(data: Path, file: Path) -> tuple[list[str], bool]:
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
         rows = database.execute("SELECT blob, hash FROM binary_part WHERE blob IS NOT NULL")
         parts: dict[str, str] = dict(rows)
         (intents,) = database.execute("SELECT count(*) FROM storage_intent").fetchone()

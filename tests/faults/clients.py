@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import random
+import threading
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -69,8 +70,11 @@ class Client:
         self._random = random.Random(seed * 1000 + number)
         self._made = 0
 
-    def run(self, api: Api) -> None:
-        """Work until the server is gone; an answer that nothing explains goes to the ledger."""
+    def run(self, api: Api, over: threading.Event) -> None:
+        """Work until the server is gone; an answer that nothing explains goes to the ledger.
+
+        After `over` a refusal is explained by the fault: it acknowledges nothing.
+        """
         try:
             while True:
                 self._step(api)
@@ -78,7 +82,8 @@ class Client:
         except httpx.TransportError:
             return
         except Failed as failure:
-            self.ledger.refused.append(str(failure))
+            if not over.is_set():
+                self.ledger.refused.append(str(failure))
 
     def _step(self, api: Api) -> None:
         live = [entry for entry in self.ledger.live if entry.state != "DESTROYED"]

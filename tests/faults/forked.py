@@ -19,6 +19,9 @@ from app.rules.ids import new_id
 from tests.faults import tracer
 from tests.journeys.checks import Failed
 
+Plant = Callable[[], object]
+"""What plants a bug into a server, before it starts."""
+
 _NEWS: Final = "Bindery serves on "
 _PARENT_DEATH_SIGNAL: Final = 1
 
@@ -32,12 +35,19 @@ class Forked:
     start: float
 
     def kill(self) -> None:
-        """End it as a crash does, and wait until it is gone."""
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        """End it as a crash does, and wait until it is gone; that may be done twice."""
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
 
 
-def served(data: Path, *, log: Path, plant: Callable[[], object] | None = None) -> Forked:
+def served(
+    data: Path,
+    *,
+    log: Path,
+    database: Path | None = None,
+    plant: Plant | None = None,
+) -> Forked:
     """Start a server on `data`; `plant` runs in it first. Raises Failed when it ends at once.
 
     No thread may run here meanwhile: a child has only the one that forked it.
@@ -46,7 +56,7 @@ def served(data: Path, *, log: Path, plant: Callable[[], object] | None = None) 
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:
-        _serve(data, log=log, plant=plant, writing=writing)
+        _serve(data, log=log, database=database, plant=plant, writing=writing)
     os.close(writing)
     with os.fdopen(reading) as said:
         url = _address(said)
@@ -75,13 +85,13 @@ class Watched:
         return traced
 
 
-def watched(data: Path, *, log: Path, at: int) -> Watched:
+def watched(data: Path, *, log: Path, at: int, plant: Plant | None = None) -> Watched:
     """Start a server on `data` that is killed before its change `at` of a file there."""
     reading, writing = os.pipe()
     report, told = os.pipe()
     pid = os.fork()
     if not pid:
-        _trace(data, log=log, at=at, writing=writing, told=told)
+        _trace(data, log=log, at=at, plant=plant, writing=writing, told=told)
     os.close(writing)
     os.close(told)
     reports = os.fdopen(report)
@@ -90,12 +100,12 @@ def watched(data: Path, *, log: Path, at: int) -> Watched:
         return Watched(server, pid, _address(said), reports)
 
 
-def _trace(data: Path, *, log: Path, at: int, writing: int, told: int) -> None:
+def _trace(data: Path, *, log: Path, at: int, plant: Plant | None, writing: int, told: int) -> None:
     """Be the server's tracer."""
 
     def program() -> NoReturn:
         os.close(told)
-        _serve(data, log=log, plant=None, writing=writing)
+        _serve(data, log=log, plant=plant, writing=writing)
 
     try:
         _end_with_parent()
@@ -143,7 +153,14 @@ def command(*arguments: str) -> tuple[int, str]:
     return os.waitstatus_to_exitcode(status), text
 
 
-def _serve(data: Path, *, log: Path, plant: Callable[[], object] | None, writing: int) -> NoReturn:
+def _serve(
+    data: Path,
+    *,
+    log: Path,
+    writing: int,
+    database: Path | None = None,
+    plant: Plant | None = None,
+) -> NoReturn:
     """Be the server. The harness's own code must not go on here, whatever happens."""
     status = 1
     try:
@@ -156,6 +173,7 @@ def _serve(data: Path, *, log: Path, plant: Callable[[], object] | None, writing
         presence.BOOT = new_id()
         if plant is not None:
             plant()
-        status = cli.main(["serve", "--port", "0", "--data", str(data)])
+        elsewhere = ["--database", f"sqlite://{database}"] if database else []
+        status = cli.main(["serve", "--port", "0", "--data", str(data), *elsewhere])
     finally:
         os._exit(status)

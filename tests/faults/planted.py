@@ -1,13 +1,53 @@
-"""Bugs that the harness must catch, planted in the child that serves: none is in the product."""
+"""R4: bugs that the harness must catch, planted in the child that serves, never in the product."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
 
 from app import database
-from app.actions import presence
+from app.actions import moves, part, presence
+from app.actions.unit import Unit
+from app.models import BinaryPart
+from app.storage import syscalls
 from app.storage.disk import DiskStore
+from tests.faults import points, power, rounds
+from tests.faults.forked import Plant
+from tests.soak.turn import Turn
+
+SECONDS: Final = 60.0
+"""Within which each bug must be caught."""
+CASES: Final = 200
+
+
+def _replace(thing: object, name: str, by: object) -> None:
+    """Plant: whoever looks the name up from now on finds the other thing."""
+    setattr(thing, name, by)
+
+
+def no_file_fsync() -> None:
+    """Bytes may lie in memory when their part is stored."""
+    _replace(syscalls, "sync_file", lambda _descriptor: None)
+    _replace(syscalls, "sync_folder", os.fsync)
+
+
+def no_folder_fsync() -> None:
+    """What is removed may be there again when nobody knows it any more."""
+    _replace(syscalls, "sync_folder", lambda _descriptor: None)
+
+
+def commits_in_memory() -> None:
+    """SQLite does not wait for the disk; that the server checks that is taken out with it."""
+
+    async def trusted() -> None:
+        return
+
+    database.PRAGMAS["synchronous"] = "NORMAL"
+    _replace(database, "assert_pragmas", trusted)
 
 
 def no_intent() -> None:
@@ -16,19 +56,90 @@ def no_intent() -> None:
     async def recover() -> None:
         await database.execute("DELETE FROM storage_intent", [], using=database.writer())
 
-    presence.recover = recover
+    _replace(presence, "recover", recover)
+
+
+def unlink_first() -> None:
+    """Bytes go before the transaction that says so is committed."""
+    stores: list[DiskStore] = []
+    opened, dropped = DiskStore.open, moves.drop_parts
+
+    async def open_store(store: DiskStore) -> None:
+        await opened(store)
+        stores.append(store)
+
+    async def drop_parts(unit: Unit, binary_id: UUID) -> None:
+        parts = BinaryPart.filter(binary_id=binary_id, blob__isnull=False)
+        blobs = await parts.values_list("blob", flat=True)
+        await dropped(unit, binary_id)
+        await stores[0].erase([str(blob) for blob in blobs])
+
+    _replace(DiskStore, "open", open_store)
+    _replace(moves, "drop_parts", drop_parts)
+
+
+def acknowledged_early() -> None:
+    """An upload is answered before the commit of the transaction that stores its part."""
+    stored = part._store_part
+    storing: set[asyncio.Future[None]] = set()
+
+    async def store_part(*arguments: Any) -> None:
+        storing.add(asyncio.ensure_future(stored(*arguments)))
+
+    _replace(part, "_store_part", store_part)
 
 
 def gc_not_drained() -> None:
     """Garbage loses its rows, and keeps its files."""
 
-    async def erase(_store: DiskStore, _names: object) -> None:
+    async def erase(_store: DiskStore, _names: Sequence[str]) -> None:
         return
 
-    DiskStore.erase = erase  # type: ignore[assignment]
+    _replace(DiskStore, "erase", erase)
 
 
-PLANTED: Final[dict[str, Callable[[], None]]] = {
-    "no intent row": no_intent,
-    "gc not drained": gc_not_drained,
-}
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """A bug, and the suite that is to catch it."""
+
+    name: str
+    suite: str
+    plant: Plant
+    hunt: Callable[[Turn, Plant], None]
+
+
+def _at_each(turn: Turn, plant: Plant) -> None:
+    points.killed(turn, plant=plant)
+
+
+def _at_random(turn: Turn, plant: Plant) -> None:
+    rounds.killed(turn, plant=plant)
+
+
+def _in_the_dark(turn: Turn, plant: Plant) -> None:
+    power.cut(turn, plant=plant, disks=2)
+
+
+BUGS: Final = (
+    Bug("no file fsync", "R3", no_file_fsync, _in_the_dark),
+    Bug("no directory fsync", "R3", no_folder_fsync, _in_the_dark),
+    Bug("synchronous=NORMAL", "R3", commits_in_memory, _in_the_dark),
+    Bug("no intent row", "R2", no_intent, _at_random),
+    Bug("unlink before commit", "R1", unlink_first, _at_each),
+    Bug("acknowledge before commit", "R2", acknowledged_early, _at_random),
+    Bug("gc not drained", "R2", gc_not_drained, _at_random),
+)
+
+
+def play(turn: Turn) -> None:
+    """Plant one bug in each case; what is found is a bug that was not caught."""
+    for number in turn.cases():
+        bug = BUGS[number]
+        hunt = Turn(bug.suite, 0, CASES, turn.seed, SECONDS)
+        bug.hunt(hunt, bug.plant)
+        if hunt.skipped:
+            turn.tell(f"{bug.name}: {bug.suite} can't be played, {hunt.skipped}")
+        elif hunt.found:
+            turn.tell(f"{bug.name}: caught by {bug.suite}, {hunt.found[0]}")
+        else:
+            turn.find(number, f"{bug.name} is not caught by {bug.suite}, {hunt.done} cases")

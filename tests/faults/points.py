@@ -3,78 +3,129 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
-import time
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import httpx
 
-from tests.faults import checks
-from tests.faults.forked import command, served, watched
+from tests.faults import checks, tracer
+from tests.faults.forked import Plant, command, served, watched
 from tests.faults.life import Life, Scene, scene
-from tests.faults.outcome import Outcome
 from tests.journeys.checks import Failed
 from tests.journeys.client import Api, connected
 from tests.journeys.server import Running
+from tests.soak.turn import Turn
+
+STRIDE: Final = 5
+"""Every so manyth moment comes first, so that a short run sees all of a life."""
 
 
-def killed_at_each(folder: Path, *, every: int, seconds: float, first: int = 1) -> Outcome:
-    """Kill before every so manyth change, until a life comes to its end or the time is over."""
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A data directory that lives begin from, and the bug that their servers have."""
+
+    folder: Path
+    key: str
+    scene: Scene
+    plant: Plant | None
+
+
+def play(turn: Turn) -> None:
+    """Kill once in each case; after the last moment of a life comes its first again."""
+    killed(turn)
+
+
+def killed(turn: Turn, *, plant: Plant | None = None) -> None:
+    """What `play` does, with a bug planted in the servers."""
+    reason = tracer.missing()
+    if reason:
+        turn.skip(reason)
+        return
+    # A kill takes nothing from the memory of the system, so that the files may lie there.
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="bindery-points-", dir=memory) as name:
+        stage = _staged(Path(name), plant)
+        whole = _lived(stage, 0)
+        for one in whole.found:
+            turn.find(turn.next, f"undisturbed: {one}")
+        moments = _moments(whole.traced.changes, turn.seed)
+        for number in turn.cases():
+            at = moments[number % len(moments)]
+            lived = _lived(stage, at)
+            for one in lived.found:
+                where = f"killed before change {at} ({lived.traced.killed_before})"
+                turn.find(number, f"{where} in step {lived.done + 1}: {one}")
+            if turn.found:
+                return
+
+
+def _moments(changes: int, seed: int) -> list[int]:
+    """All moments of a life: every fifth in an order of chance, then those after them, and so on."""
+    moments: list[int] = []
+    for rest in range(1, STRIDE + 1):
+        some = list(range(rest, changes + 1, STRIDE))
+        random.Random(seed).shuffle(some)
+        moments += some
+    return moments
+
+
+def _staged(folder: Path, plant: Plant | None) -> Stage:
     key = Running(folder).create_key()
     server = served(folder / "data", log=folder / "server.log")
-    with connected(server.url) as http:
-        stage = scene(Api(http, key))
-    server.kill()
-    outcome = Outcome()
-    end = time.monotonic() + seconds
-    at = first
-    while not outcome.found and time.monotonic() < end:
-        data = folder / f"data-{at}"
-        shutil.copytree(folder / "data", data)
-        whole = _killed(data, at, stage, key, outcome)
-        shutil.rmtree(data)
-        if whole:
-            outcome.of = outcome.done
-            break
-        outcome.done += 1
-        at += every
-    return outcome
+    try:
+        with connected(server.url) as http:
+            return Stage(folder, key, scene(Api(http, key)), plant)
+    finally:
+        server.kill()
 
 
-def _killed(data: Path, at: int, stage: Scene, key: str, outcome: Outcome) -> bool:
-    """One life with one kill; True: it ended before that."""
-    log = data.parent / "server.log"
-    life = Life(stage)
-    server = watched(data, log=log, at=at)
-    failure = ""
-    if server.url is not None:
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """What came of one life: the steps that were acknowledged before the kill, if there was one."""
+
+    traced: tracer.Traced
+    done: int
+    found: list[str]
+
+
+def _lived(stage: Stage, at: int) -> Lived:
+    """One life on a copy of the data directory, with a kill before change `at`; 0: with none."""
+    data = stage.folder / "life"
+    shutil.copytree(stage.folder / "data", data)
+    try:
+        life, found = Life(stage.scene), []
+        log = stage.folder / "server.log"
+        server = watched(data, log=log, at=at, plant=stage.plant)
         try:
-            with connected(server.url) as http:
-                life.go_on(Api(http, key))
+            if server.url is not None:
+                with connected(server.url) as http:
+                    life.go_on(Api(http, stage.key))
         except httpx.TransportError:
             pass
         except Failed as failed:
-            failure = str(failed)
-    traced = server.end()
-    if traced.killed_before is None:
-        outcome.found += [failure] if failure else []
-        return True
-    acknowledged = life.done
-    outcome.acknowledged += acknowledged
-    found = _after(data, log, life, key)
-    outcome.found += [
-        f"killed before change {at} ({traced.killed_before}), step {acknowledged + 1}: {one}"
-        for one in found
-    ]
-    return False
+            found = [str(failed)]
+        finally:
+            traced = server.end()
+        done = life.done
+        found += _after(data, life, stage)
+        return Lived(traced, done, found)
+    finally:
+        shutil.rmtree(data)
 
 
-def _after(data: Path, log: Path, life: Life, key: str) -> list[str]:
+def _after(data: Path, life: Life, stage: Stage) -> list[str]:
     """What is wrong after one restart, and after the client has asked again and gone on."""
-    server = served(data, log=log)
+    try:
+        server = served(data, log=stage.folder / "server.log", plant=stage.plant)
+    except Failed as failed:
+        return [str(failed)]
     try:
         with connected(server.url) as http:
-            api = Api(http, key)
+            api = Api(http, stage.key)
             found = life.lost(api) + checks.consistency(data) + fsck(data)
             if not found:
                 life.go_on(api)

@@ -23,7 +23,8 @@ def main() -> int:
     chosen = _parser().parse_args()
     if chosen.suite:
         return soak(SUITES[chosen.suite], chosen.minutes, chosen.seed, anew=chosen.anew)
-    return each(chosen.only or SUITES, chosen.seed or 1)
+    names = [name for name, suite in SUITES.items() if suite.group == chosen.group]
+    return each(chosen.only or names, chosen.seed or 1)
 
 
 def each(names: Iterable[str], seed: int) -> int:
@@ -53,8 +54,11 @@ def soak(suite: Suite, minutes: float, seed: int | None, *, anew: bool = False) 
 def _played(suite: Suite, turn: Turn) -> int:
     begun = time.monotonic()
     suite.play(turn)
-    for finding in turn.found[:TOLD]:
-        _say(f"   {finding}")
+    if turn.skipped:
+        _say(f"{suite.name} SKIPPED, {turn.last - turn.first} not played: {turn.skipped}")
+        return 0
+    for line in [*turn.told, *turn.found[:TOLD]]:
+        _say(f"   {line}")
     _say(
         f"{suite.name} done {turn.done} of {turn.last - turn.first}, {len(turn.found)} found"
         f" ({suite.what}, {time.monotonic() - begun:.0f} s)"
@@ -70,6 +74,7 @@ def _say(line: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.soak.main", description=__doc__)
     parser.add_argument("--only", action="append", choices=list(SUITES), help="not all suites")
+    parser.add_argument("--group", default="suites", help="all of which (%(default)s)")
     parser.add_argument("--suite", choices=list(SUITES), help="the one to play for long")
     parser.add_argument("--minutes", type=float, default=30, help="for how long (%(default)s)")
     parser.add_argument("--seed", type=int, help="of what is random (the last run's, or 1)")

@@ -26,6 +26,8 @@ class Suite:
     full: int
     ci: int
     seconds: float
+    group: str = "suites"
+    """The target of the Makefile that plays it."""
 
     @property
     def play(self) -> Callable[[Turn], None]:
@@ -45,9 +47,19 @@ def _lines(table: str) -> int:
 # Every line of the table on either database.
 _PERMISSIONS: Final = 2 * _lines("permissions.csv")
 
+
+def _faults(name: str, what: str, module: str, full: int, ci: int, seconds: float) -> Suite:
+    """A suite of the room for faults, which `make faults` plays."""
+    return Suite(name, what, f"tests.faults.{module}", full, ci, seconds, "faults")
+
+
 SUITES: Final = {
     suite.name: suite
     for suite in (
+        _faults("R1", "kills before each change of a file", "points", 650, 130, 180),
+        _faults("R2", "kills at random", "rounds", 2_000, 200, 150),
+        _faults("R3", "power cuts", "power", 2_000, 200, 180),
+        _faults("R4", "planted bugs, of which none escapes", "planted", 7, 7, 240),
         Suite("S2", "permissions", "tests.suites.matrix", _PERMISSIONS, _PERMISSIONS, 150),
         Suite("S3", "swaps between organizations", "tests.suites.swaps", 50_000, 2_000, 100),
     )

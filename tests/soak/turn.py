@@ -22,6 +22,10 @@ class Turn:
     seed: int
     seconds: float
     found: list[str] = field(default_factory=list)
+    skipped: str | None = None
+    """Why this machine can't play the suite at all."""
+    told: list[str] = field(default_factory=list)
+    """What is worth a line though nothing is wrong."""
     done: int = 0
     """How many cases of this run were played to their end."""
     begun: float = field(default_factory=time.monotonic)
@@ -55,6 +59,14 @@ class Turn:
     def random(self, number: int) -> random.Random:
         """The randomness of a case."""
         return random.Random(f"{self.seed} {self.suite} {number}")
+
+    def skip(self, why: str) -> None:
+        """Plays nothing, and says so: what was not tried has not passed."""
+        self.skipped = why
+
+    def tell(self, what: str) -> None:
+        """Notes something that is as it should be."""
+        self.told.append(what)
 
     def find(self, number: int, what: str) -> None:
         """Notes something that must not be."""
