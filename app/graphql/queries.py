@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import strawberry
@@ -13,7 +12,6 @@ import strawberry
 from app import models
 from app.actions.poll import Reported
 from app.actions.unit import not_found
-from app.database import is_embedded
 from app.graphql import answers, fleet, lists
 from app.graphql.connections import Connection, argument
 from app.graphql.context import Info
@@ -23,6 +21,7 @@ from app.graphql.fields import derived, edge, plain, to_many
 from app.graphql.release import SimulateReleaseInput
 from app.graphql.rollout import BinaryResolution, Coverage, DeviceUpdate, Impact, Simulation
 from app.graphql.scalars import BigInt
+from app.graphql.status import ServerStatus, server_status
 from app.graphql.types import (
     ApiKey,
     Artifact,
@@ -40,7 +39,7 @@ from app.graphql.types import (
     find_by_name,
 )
 from app.reads import impact as impact_reads
-from app.reads import resolution, status
+from app.reads import resolution
 from app.rules import target as targets
 from app.rules.access import Role, require
 from app.rules.errors import BadUserInput, Forbidden
@@ -60,20 +59,6 @@ class RateLimit:
     max_requests: int = plain("Requests that it may send.")
     max_cost: BigInt = plain("Cost that it may ask for.")
     resets_in: int = plain("Seconds until the minute is over.")
-
-
-@strawberry.type(description="How the process that answers is doing.")
-class ServerStatus:
-    """Health of the process, and the organization's verifications."""
-
-    version: str = plain("The version of Bindery.")
-    ready: bool = plain("Whether it takes requests.")
-    database: str = plain("`SQLITE` or `POSTGRESQL`.")
-    database_healthy: bool = plain("Whether the database answers.")
-    storage_healthy: bool = plain("Whether the content store takes writes.")
-    verifications_waiting: int = plain("Binaries whose verification is queued, or tried again.")
-    verifications_running: int = plain("Binaries that are being verified.")
-    verifications_failed: int = plain("Binaries whose content was found wrong.")
 
 
 def one(model: Any, what: str) -> Any:
@@ -167,19 +152,7 @@ class Query:
     @edge("How the process that answers is doing; for keys of role ADMIN.")
     async def server_status(self, info: Info) -> ServerStatus | None:
         require(info.context.actor.role, Role.ADMIN)
-        server = info.context.server
-        url = server.settings.database_url
-        found = await status.work(info.context.organization_id)
-        return ServerStatus(
-            version=version("bindery"),
-            ready=server.ready.is_set(),
-            database="SQLITE" if is_embedded(url) else "POSTGRESQL",
-            database_healthy=await status.database_answers(),
-            storage_healthy=await server.store.healthy(),
-            verifications_waiting=found.waiting,
-            verifications_running=found.running,
-            verifications_failed=found.failed,
-        )
+        return await server_status(info.context.server, info.context.organization_id)
 
     @edge("The organization of the API key that asks.")
     async def organization(self, info: Info) -> Organization | None:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from app import database
+from app.ballast import ballast
 from app.rules.errors import MethodNotAllowed
 from app.server import Server
 
@@ -29,19 +30,28 @@ async def live(request: Request) -> Response:
 
 
 async def ready(server: Server, request: Request) -> Response:
-    """Answers 200 when the start is over, and database and storage work; else 503 says what."""
+    """Answers 200 when the start is over, and database and storage work; else 503.
+
+    Each part is told by a word: `ok` or `failed`, and `full` of a storage that takes no uploads
+    for lack of room. That is no reason to send nobody here: all else goes on.
+    """
     _check_method(request)
 
-    async def started() -> bool:
-        return server.ready.is_set()
+    async def started() -> str:
+        return "ok" if server.ready.is_set() else "failed"
 
-    checks = {"start": started, "database": _database_answers, "storage": server.store.healthy}
-    outcomes = await asyncio.gather(*(_passes(name, check) for name, check in checks.items()))
-    failed = [name for name, passed in zip(checks, outcomes, strict=True) if not passed]
-    if not failed:
-        return JSONResponse({"status": "ok"}, headers=_HEADERS)
+    async def storage() -> str:
+        status = await server.store.status()
+        word = "full" if status.full or ballast.lacking else "ok"
+        return word if status.healthy else "failed"
+
+    checks = {"start": started, "database": _database, "storage": storage}
+    words = await asyncio.gather(*(_word(name, check) for name, check in checks.items()))
+    parts = dict(zip(checks, words, strict=True))
+    if "failed" not in words:
+        return JSONResponse({"status": "ok", **parts}, headers=_HEADERS)
     return JSONResponse(
-        {"status": "unavailable", "failed": failed},
+        {"status": "unavailable", **parts},
         status_code=503,
         headers={**_HEADERS, "Retry-After": "5"},
     )
@@ -52,14 +62,14 @@ def _check_method(request: Request) -> None:
         raise MethodNotAllowed("Whether the server is well is asked with GET or HEAD.")
 
 
-async def _database_answers() -> bool:
-    return len(await database.query("SELECT 1 AS answer")) == 1
+async def _database() -> str:
+    return "ok" if len(await database.query("SELECT 1 AS answer")) == 1 else "failed"
 
 
-async def _passes(name: str, check: Callable[[], Awaitable[bool]]) -> bool:
+async def _word(name: str, check: Callable[[], Awaitable[str]]) -> str:
     try:
         async with asyncio.timeout(PATIENCE):
             return await check()
     except Exception:
         _log.warning("Not ready: %s.", name, exc_info=True)
-        return False
+        return "failed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,6 +12,12 @@ from app.rules.errors import DatabaseUnavailable
 _WORK = """
 SELECT verification_status AS status, COUNT(*) AS n FROM binary_record
 WHERE organization_id = $1 AND state = 'HASHING' GROUP BY verification_status
+"""
+_FACTS = """
+SELECT {own} AS version,
+    (SELECT MAX(name) FROM tortoise_migrations WHERE app = 'bindery') AS schema,
+    (SELECT COUNT(*) FROM storage_gc) AS garbage,
+    (SELECT COUNT(*) FROM storage_intent) AS unfinished
 """
 
 
@@ -34,10 +41,31 @@ async def work(organization_id: UUID) -> Work:
     )
 
 
-async def database_answers() -> bool:
-    """Whether the database answers now."""
+@dataclass(frozen=True, slots=True)
+class Database:
+    """How the database is doing, as one statement tells it; nothing of one that does not answer."""
+
+    answers: bool
+    version: str | None = None
+    """Of the database's own program."""
+    schema: str | None = None
+    """The last migration that was applied."""
+    garbage: int | None = None
+    """Blobs whose bytes are to be erased, of all organizations."""
+    unfinished: int | None = None
+    """Blobs that are being written, of all organizations."""
+    milliseconds: float | None = None
+    """How long the statement took."""
+
+
+async def of_database() -> Database:
+    """How the database is doing."""
+    own = "sqlite_version()"
+    if database.dialect(database.reader()) == "postgres":
+        own = "current_setting('server_version')"
+    begun = time.perf_counter()
     try:
-        await database.query("SELECT 1 AS one")
+        (row,) = await database.query(_FACTS.format(own=own))
     except DatabaseUnavailable:
-        return False
-    return True
+        return Database(answers=False)
+    return Database(answers=True, **row, milliseconds=1000 * (time.perf_counter() - begun))

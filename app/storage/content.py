@@ -7,6 +7,7 @@ import secrets
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Protocol
 
 from app.rules.errors import ContentCorrupt
@@ -33,6 +34,27 @@ class Digest:
             raise ValueError("A SHA-256 is 64 lowercase hex digits.")
         if self.size < 0:
             raise ValueError("A size is not negative.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStatus:
+    """How a store is doing."""
+
+    healthy: bool
+    """Whether it works, and takes writes where there is room."""
+    free: int | None = None
+    """Bytes that there is room for; None where nobody knows an end."""
+    reserve: int = 0
+    """Bytes of these that no blob is taken for."""
+    failed_at: datetime | None = None
+    """When the disk failed last, since the store was made."""
+    probed_at: datetime | None = None
+    """When it was last found out whether a disk that had failed works again."""
+
+    @property
+    def full(self) -> bool:
+        """Whether it takes no blob at all for lack of room."""
+        return self.free is not None and self.free <= self.reserve
 
 
 class DigestStopped(Exception):
@@ -170,3 +192,6 @@ class ContentStore(Protocol):
         After the disk failed a write or an fsync they are refused, until this method was
         called and could write, fsync and remove a new small file.
         """
+
+    async def status(self) -> StoreStatus:
+        """Tell how the store is doing, after a look by `healthy`. It does not raise."""

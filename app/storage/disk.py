@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from app.storage.content import (
     PIECE,
     Digest,
     Running,
+    StoreStatus,
     check_name,
     check_range,
     end_of_range,
@@ -50,6 +52,8 @@ class DiskStore:
         self._failures = 0
         self._forgiven = 0
         self._probing = asyncio.Lock()
+        self._failed_at: datetime | None = None
+        self._probed_at: datetime | None = None
 
     async def open(self) -> None:
         threads = Threads()
@@ -192,10 +196,23 @@ class DiskStore:
                 return False
             if self._degraded:
                 failures = self._failures
+                self._probed_at = datetime.now(UTC)
                 with suppress(StorageDegraded, StorageFull), self._job() as threads, self._typed():
                     await threads.run(probe, self._root, folders.probe_name())
                     self._forgiven = failures
             return not self._degraded
+
+    async def status(self) -> StoreStatus:
+        healthy, free = await self.healthy(), None
+        with suppress(StorageDegraded), self._typed():
+            free = await self._open_threads.run(folders.free_space, self._root)
+        return StoreStatus(
+            healthy=healthy,
+            free=free,
+            reserve=self._reserve,
+            failed_at=self._failed_at,
+            probed_at=self._probed_at,
+        )
 
     @property
     def _degraded(self) -> bool:
@@ -234,6 +251,7 @@ class DiskStore:
             yield
         except DiskFailed as error:
             self._failures += 1
+            self._failed_at = datetime.now(UTC)
             raise StorageDegraded(f"The disk failed: {error.strerror}.") from error
         except OSError as error:
             if error.errno in FULL:

@@ -68,6 +68,15 @@ def check_room(root: Path, *, promised: int, reserve: int) -> None:
         syscalls.close(descriptor)
 
 
+def free_space(root: Path) -> int:
+    """Return the bytes that may still be written."""
+    descriptor = syscalls.open_folder(root)
+    try:
+        return syscalls.free_space(descriptor)
+    finally:
+        syscalls.close(descriptor)
+
+
 def names_in(folder: Path) -> list[str]:
     """Return the names of the blobs in a folder, sorted."""
     return sorted(

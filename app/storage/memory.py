@@ -11,6 +11,7 @@ from app.storage.content import (
     PIECE,
     Digest,
     Running,
+    StoreStatus,
     check_name,
     check_range,
     end_of_range,
@@ -139,6 +140,11 @@ class MemoryStore:
 
     async def healthy(self) -> bool:
         return self._threads is not None
+
+    async def status(self) -> StoreStatus:
+        taken = sum(map(len, self._blobs.values())) + sum(self._promised.values())
+        free = None if self._capacity is None else self._capacity - taken
+        return StoreStatus(healthy=await self.healthy(), free=free)
 
     def _check_open(self) -> Threads:
         if self._threads is None:

@@ -18,6 +18,7 @@ from app.storage.content import (
     Digest,
     DigestStopped,
     Running,
+    StoreStatus,
     check_name,
     check_range,
     end_of_range,
@@ -343,6 +344,9 @@ class S3Store:
                 return False
             self._failed = False
         return await use.bucket.answers()
+
+    async def status(self) -> StoreStatus:
+        return StoreStatus(healthy=await self.healthy())
 
     @property
     def _opened(self) -> _Open:

@@ -13,9 +13,10 @@ from tests.http.house import House, error_of
 
 
 async def test_live_and_ready(house: House) -> None:
-    for path in ("/health/live", "/health/ready"):
+    parts = {"start": "ok", "database": "ok", "storage": "ok"}
+    for path, more in {"/health/live": {}, "/health/ready": parts}.items():
         response = await house.client.get(path)
-        assert (response.status_code, response.json()) == (200, {"status": "ok"})
+        assert (response.status_code, response.json()) == (200, {"status": "ok", **more})
         assert response.headers["cache-control"] == "no-store"
         assert (await house.client.head(path)).status_code == 200
         refused = await house.client.post(path)
@@ -26,7 +27,10 @@ async def test_live_and_ready(house: House) -> None:
 async def assert_failed(house: House, *parts: str) -> None:
     response = await house.client.get("/health/ready")
     assert response.status_code == 503
-    assert response.json() == {"status": "unavailable", "failed": list(parts)}
+    told = response.json()
+    assert told.pop("status") == "unavailable"
+    assert {name for name, word in told.items() if word == "failed"} == set(parts)
+    assert set(told.values()) <= {"ok", "failed"}
     assert response.headers["retry-after"] == "5"
     assert (await house.client.get("/health/live")).status_code == 200
 
@@ -58,3 +62,12 @@ async def test_a_database_that_hangs_counts_as_failed(
     monkeypatch.setattr(health, "PATIENCE", 0.05)
     monkeypatch.setattr(database, "query", hangs)
     await assert_failed(house, "database")
+
+
+async def test_a_storage_without_room_is_told_and_no_reason_to_send_nobody(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house.store, "_capacity", 0)
+    response = await house.client.get("/health/ready")
+    assert response.status_code == 200
+    assert response.json()["storage"] == "full"
