@@ -102,9 +102,11 @@ class ImpactAnswer:
         return await asyncio.shield(self._counts)
 
 
-async def impact_of(context: Context, binary_ids: Sequence[UUID]) -> ImpactAnswer:
-    """The impact of destroying binaries."""
-    found = await impact_reads.impact(context.organization_id, binary_ids)
+async def impact_of(
+    context: Context, binary_ids: Sequence[UUID], *, of_loss: bool = False
+) -> ImpactAnswer:
+    """The impact of destroying binaries; `of_loss`: as if their content were whole before."""
+    found = await impact_reads.impact(context.organization_id, binary_ids, of_loss=of_loss)
     return ImpactAnswer(context, found)
 
 

@@ -261,6 +261,14 @@ class Binary(Recorded):
     ) -> Annotated[Impact, ROLLOUT]:
         return await answers.impact_of(info.context, [root.id])  # type: ignore[return-value]
 
+    @edge(
+        "What the loss of its content does, or did: as if it were whole before, and destroyed now."
+    )
+    async def loss_impact(
+        self, root: strawberry.Parent[models.Binary], info: Info
+    ) -> Annotated[Impact, ROLLOUT]:
+        return await answers.impact_of(info.context, [root.id], of_loss=True)  # type: ignore[return-value]
+
 
 @strawberry.type(description="An HTTP header to send.")
 class HttpHeader:

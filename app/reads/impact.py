@@ -131,23 +131,29 @@ async def impact(
     organization_id: UUID,
     binary_ids: Iterable[UUID],
     *,
+    of_loss: bool = False,
     using: database.Connection | None = None,
 ) -> Impact:
     """The impact of destroying binaries, in a constant number of statements.
 
-    Unknown ids are left out.
+    Unknown ids are left out. `of_loss`: as if the content of these were whole before, so that
+    what its damage took is counted as well.
     """
     wanted = [organization_id, sorted(set(binary_ids))]
     binaries = await database.query(_BINARIES, wanted, using=using)
     version_ids = frozenset(as_uuid(row["artifact_version_id"]) for row in binaries)
     held = await database.query(_COHORTS, [organization_id, sorted(version_ids)], using=using)
     cohort_ids = {as_uuid(row["cohort_id"]) for row in held}
+    before = await resolution.cohorts(organization_id, cohort_ids, using=using)
+    found = {as_uuid(row["id"]): row["revision"] for row in binaries}
+    if of_loss:
+        before = {id: rules.before_losing(facts, found.keys()) for id, facts in before.items()}
     return Impact(
         organization_id=organization_id,
-        binaries={as_uuid(row["id"]): row["revision"] for row in binaries},
+        binaries=found,
         version_ids=version_ids,
         products={as_uuid(row["cohort_id"]): as_uuid(row["product_id"]) for row in held},
-        before=await resolution.cohorts(organization_id, cohort_ids, using=using),
+        before=before,
     )
 
 

@@ -10,10 +10,10 @@ from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from app.rules.binary import State
+from app.rules.binary import ContentHealth, State
 from app.rules.resolution import (
     CohortFacts,
     DeviceFacts,
@@ -74,12 +74,12 @@ def is_affected(bundle: Iterable[VersionFacts]) -> bool:
 
 def after_destroying(cohort: CohortFacts, binary_ids: Collection[UUID]) -> CohortFacts:
     """The same cohort with these binaries destroyed, whatever their state; unknown ids are fine."""
-    ids = frozenset(binary_ids)
-    bundles = {
-        bundle_id: tuple(_destroy(version, ids) for version in versions)
-        for bundle_id, versions in cohort.bundles.items()
-    }
-    return replace(cohort, bundles=bundles)
+    return _changed(cohort, binary_ids, state=State.DESTROYED)
+
+
+def before_losing(cohort: CohortFacts, binary_ids: Collection[UUID]) -> CohortFacts:
+    """The same cohort with the content of these binaries whole: what damage took is there again."""
+    return _changed(cohort, binary_ids, content_health=ContentHealth.OK)
 
 
 def newly_affected(before: CohortFacts, after: CohortFacts) -> frozenset[UUID]:
@@ -191,11 +191,19 @@ def _holds(version: VersionFacts, ids: frozenset[UUID]) -> bool:
     return any(binary.id in ids for binary in version.binaries)
 
 
-def _destroy(version: VersionFacts, ids: frozenset[UUID]) -> VersionFacts:
+def _changed(cohort: CohortFacts, binary_ids: Collection[UUID], **facts: Any) -> CohortFacts:
+    ids = frozenset(binary_ids)
+    bundles = {
+        bundle_id: tuple(_of(version, ids, facts) for version in versions)
+        for bundle_id, versions in cohort.bundles.items()
+    }
+    return replace(cohort, bundles=bundles)
+
+
+def _of(version: VersionFacts, ids: frozenset[UUID], facts: Mapping[str, Any]) -> VersionFacts:
     if not _holds(version, ids):
         return version
     binaries = (
-        replace(binary, state=State.DESTROYED) if binary.id in ids else binary
-        for binary in version.binaries
+        replace(binary, **facts) if binary.id in ids else binary for binary in version.binaries
     )
     return replace(version, binaries=tuple(binaries))

@@ -51,6 +51,7 @@ BUDGETS: Final[dict[str, int]] = {
     "dashboard-affected-releases": 18,
     "dashboard-attention": 7,
     "dashboard-coverage": 7,
+    "dashboard-damaged-content": 11,
     "dashboard-server": 3,
     "device-manifest": 11,
 }
@@ -80,6 +81,7 @@ PLANNED: Final[dict[str, int]] = {
     "dashboard-affected-releases": 14,
     "dashboard-attention": 7,
     "dashboard-coverage": 7,
+    "dashboard-damaged-content": 11,
     "dashboard-server": 3,
     "device-manifest": 11,
 }
@@ -118,6 +120,7 @@ def variables(grown: Grown) -> dict[str, dict[str, Any]]:
         "dashboard-adoption": {"releaseId": grown.last_two[1]},
         "dashboard-affected-releases": {"binaryId": grown.binary, **page},
         "dashboard-coverage": {"bundleId": grown.bundle},
+        "dashboard-damaged-content": {"binaryId": grown.binary, **page},
         "device-manifest": {"deviceId": grown.device},
     }
 

@@ -338,6 +338,8 @@ async def destroy(play: Play, version: str, binary: str, release: str) -> None:
     """A destruction is refused, accepted, done; and the release is archived."""
     impact = await play.ask("console-destruction-impact", ids=[binary], first=10)
     assert [one["release"]["id"] for one in impact["releases"]["nodes"]] == [release]
+    lost = (await play.ask("dashboard-damaged-content", binaryId=binary))["lossImpact"]
+    assert (lost["devicesLosingUpdate"], lost["releases"]["totalCount"]) == (1, 1)
     refusal = await play.refused("console-destroy-binary", binaryId=binary)
     assert refusal["__typename"] == "ImpactNotAcceptedError"
     assert [one["id"] for one in refusal["releases"]] == [release]

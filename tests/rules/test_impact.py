@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.rules.binary import State
+from app.rules.binary import ContentHealth, State
 from app.rules.impact import (
     Counts,
     Difference,
     Effect,
     ReleaseFlags,
     after_destroying,
+    before_losing,
     compare,
     count,
     effects,
@@ -69,6 +70,22 @@ def test_a_bundle_is_affected_by_a_destroyed_binary_without_replacement() -> Non
     assert is_affected(bundle(1, lost)) is True
     assert is_affected((*bundle(1), *bundle(2, lost))) is True
     assert is_affected(bundle(1, lost, BinaryFacts(uid(2), X86, State.SIGNED))) is False
+
+
+@pytest.mark.parametrize("health", [ContentHealth.CORRUPT, ContentHealth.MISSING])
+def test_a_loss_is_counted_as_if_the_content_were_whole_before(health: ContentHealth) -> None:
+    """A device that damage keeps from its update loses none by the destruction, but by the loss."""
+    versions = CHAIN.bundles[uid(103)]
+    damaged = replace(versions[0].binaries[0], content_health=health)
+    bundles = {**CHAIN.bundles, uid(103): (replace(versions[0], binaries=(damaged,)),)}
+    now = replace(CHAIN, bundles=bundles)
+    whole = before_losing(now, [uid(403), uid(999)])
+    after = after_destroying(now, [uid(403)])
+    devices = [(on(2), 7)]
+    assert count(devices, now, after, at=AT) == Counts(0, 0)
+    assert count(devices, whole, after, at=AT) == Counts(7, 0)
+    assert before_losing(now, [uid(402)]).bundles[uid(103)] == now.bundles[uid(103)]
+    assert effects(whole, after, [uid(403)]) == effects(now, after, [uid(403)])
 
 
 def test_after_destroying_these_binaries_and_no_others_are_destroyed() -> None:
