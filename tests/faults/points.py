@@ -64,7 +64,7 @@ def killed(turn: Turn, *, plant: Plant | None = None) -> None:
 
 
 def _moments(changes: int, seed: int) -> list[int]:
-    """All moments of a life: every fifth in an order of chance, then those after them, and so on."""
+    """All moments of a life: every fifth by chance, then those after them, and so on."""
     moments: list[int] = []
     for rest in range(1, STRIDE + 1):
         some = list(range(rest, changes + 1, STRIDE))
