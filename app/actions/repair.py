@@ -13,6 +13,7 @@ from uuid import UUID
 from app import database
 from app.actions import moves
 from app.actions.content import erase_garbage
+from app.actions.health import mark
 from app.actions.unit import Actor, Unit, action
 from app.models import (
     Binary,
@@ -23,9 +24,10 @@ from app.models import (
     ReleaseClaim,
     StorageGarbage,
     StorageIntent,
+    StorageUpload,
 )
 from app.rules.access import Role
-from app.rules.binary import State, VerificationStatus
+from app.rules.binary import ContentHealth, State, VerificationStatus
 from app.rules.errors import InvalidTransition, NotFound
 from app.rules.fsck import Damage, Finding
 from app.rules.part import PartState
@@ -89,8 +91,9 @@ async def _to_garbage(blob: str) -> bool:
     """Makes a blob that no part has garbage; the intent of it ends."""
 
     async def body(connection: database.Connection) -> bool:
-        if await BinaryPart.filter(blob=blob).using_db(connection).exists():
-            return False
+        for model in (BinaryPart, StorageUpload):
+            if await model.filter(blob=blob).using_db(connection).exists():
+                return False
         await StorageIntent.filter(blob=blob).using_db(connection).delete()
         if not await StorageGarbage.filter(blob=blob).using_db(connection).exists():
             await StorageGarbage.create(using_db=connection, blob=blob, binary_id=None)
@@ -118,6 +121,36 @@ def _of(model: type[Owned | ReleaseClaim], mend: Callable[[Actor, UUID], Awaitab
             return False
 
     return run
+
+
+def _lost(health: ContentHealth) -> Mend:
+    """Has a part sent again; where it is too late for that, keeps its binary from being served."""
+
+    async def run(subject: str) -> bool:
+        if await _of(BinaryPart, _send_again)(subject):
+            return True
+        part = await BinaryPart.get_or_none(id=UUID(subject))
+        if part is not None:
+            await _marked(health)(str(part.binary_id))
+        return False
+
+    return run
+
+
+def _marked(health: ContentHealth) -> Mend:
+    """Marks the content of a verified binary, so that it is served, or is not."""
+
+    async def mend(actor: Actor, binary_id: UUID) -> bool:
+        binary = await Binary.get(organization_id=actor.organization_id, id=binary_id)
+        return await mark(actor, binary_id, epoch=binary.epoch, health=health)
+
+    return _of(Binary, mend)
+
+
+async def _keep_back(subject: str) -> bool:
+    """Keeps a binary from being served, which mends nothing."""
+    await _marked(ContentHealth.CORRUPT)(subject)
+    return False
 
 
 @action(Role.ADMIN)
@@ -224,9 +257,11 @@ async def _drop_claim(unit: Unit, claim_id: UUID) -> bool:
 _MENDS: Final[dict[Damage, Mend]] = {
     Damage.INTENT_IN_USE: _keep_from_intent,
     Damage.GARBAGE_IN_USE: _keep_from_garbage,
-    Damage.BLOB_MISSING: _of(BinaryPart, _send_again),
-    Damage.BLOB_SIZE: _of(BinaryPart, _send_again),
-    Damage.BLOB_DIGEST: _of(BinaryPart, _send_again),
+    Damage.BLOB_MISSING: _lost(ContentHealth.MISSING),
+    Damage.BLOB_SIZE: _lost(ContentHealth.CORRUPT),
+    Damage.BLOB_DIGEST: _lost(ContentHealth.CORRUPT),
+    Damage.CONTENT_DIGEST: _keep_back,
+    Damage.MARK_STALE: _marked(ContentHealth.OK),
     Damage.DESTROYED_WITH_PARTS: _of(Binary, _finish_destruction),
     Damage.EPOCH_BEHIND: _of(Binary, _raise_epoch),
     Damage.COUNTER_WRONG: _of(Binary, _recount),

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from app import database
-from app.rules.binary import State
+from app.rules.binary import ContentHealth, State
 from app.rules.errors import ContentCorrupt, StorageDegraded
 from app.rules.fsck import Damage, Finding
 from app.storage.content import ContentStore, Digest
@@ -22,7 +22,7 @@ _AT_ONCE: Final = min(8, os.cpu_count() or 1)
 _BEGINNING: Final = ("00000000-0000-0000-0000-000000000000", 0)
 _PARTS: Final = """
 SELECT p.binary_id, p.part_index, p.id, p.blob, p.size, p.hash,
-    b.state, b.epoch, b.hash AS whole, b.size AS whole_size
+    b.state, b.epoch, b.hash AS whole, b.size AS whole_size, b.content_health
 FROM binary_part p JOIN binary_record b ON b.id = p.binary_id
 WHERE (p.binary_id, p.part_index) > ($1, $2) AND p.blob IS NOT NULL
 ORDER BY p.binary_id, p.part_index LIMIT $3
@@ -111,10 +111,14 @@ async def _whole(store: ContentStore, parts: list[Row]) -> list[Finding]:
     except (ContentCorrupt, StorageDegraded):
         # It was readable a moment ago, part by part: it was reset, or destroyed.
         return []
-    if digest == expected or not await database.query(
-        _STILL_WHOLE, [binary["binary_id"], binary["epoch"]]
-    ):
+    health = binary["content_health"]
+    if digest == expected and health in (None, ContentHealth.OK):
         return []
+    if not await database.query(_STILL_WHOLE, [binary["binary_id"], binary["epoch"]]):
+        return []
+    if digest == expected:
+        wrong = f"The content is right, but the binary is marked {health}, and not served."
+        return [Finding(Damage.MARK_STALE, str(binary["binary_id"]), wrong)]
     wrong = (
         f"The content has {digest.size} bytes that hash to {digest.sha256},"
         f" the record says {expected.size} and {expected.sha256}."

@@ -50,7 +50,7 @@ async def inspect(store: ContentStore, *, deep: bool = False, alone: bool = True
         *await _orphans(store),
         *await _parts(store),
         *await references.broken(),
-        *await records.wrong(old=old),
+        *await records.wrong(old=old, deep=deep),
         *await signatures.invalid(),
     ]
     if deep:

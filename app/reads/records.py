@@ -154,6 +154,14 @@ CHECKS: Final = (
         """,
     ),
     Check(
+        Damage.CONTENT_MARKED,
+        "At {content_checked_at} its content was found {content_health}.",
+        """
+        SELECT id, content_health, content_checked_at FROM binary_record
+        WHERE content_health <> 'OK' AND state IN ('SIGNABLE', 'SIGNED')
+        """,
+    ),
+    Check(
         Damage.SIGNED_WITHOUT_SIGNATURE,
         "It is signed, but it has no signature.",
         """
@@ -282,10 +290,15 @@ _REVISION: Final = {
 }
 
 
-async def wrong(*, old: datetime) -> list[Finding]:
-    """Everything that contradicts itself in the records; `old`: when what is under way began."""
+async def wrong(*, old: datetime, deep: bool) -> list[Finding]:
+    """Everything that contradicts itself in the records; `old`: when what is under way began.
+
+    What earlier looks at the content found is left out where that is read anyway (`deep`).
+    """
     found = []
     for check in CHECKS:
+        if deep and check.code is Damage.CONTENT_MARKED:
+            continue
         arguments = [old] if "{old}" in check.sql else []
         sql = check.sql.replace("{old}", "$1")
         sql = sql.replace("{revision}", _REVISION[database.dialect(database.reader())])

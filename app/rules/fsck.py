@@ -22,6 +22,8 @@ class Damage(StrEnum):
     BLOB_DIGEST = "BLOB_DIGEST"
     BLOB_UNREADABLE = "BLOB_UNREADABLE"
     CONTENT_DIGEST = "CONTENT_DIGEST"
+    CONTENT_MARKED = "CONTENT_MARKED"
+    MARK_STALE = "MARK_STALE"
     DATABASE_DAMAGED = "DATABASE_DAMAGED"
     REFERENCE_DANGLING = "REFERENCE_DANGLING"
     ORGANIZATION_MIXED = "ORGANIZATION_MIXED"
@@ -56,7 +58,9 @@ class Damage(StrEnum):
 _RESTORE: Final = "Restore the database from a backup."
 _CONTENT: Final = "Restore the file from a backup, or upload the content again."
 _STARTS: Final = "A server that works does it by itself; start one, or repair."
-_SENT_AGAIN: Final = "Where the upload is still open, the part is to be sent again."
+_SENT_AGAIN: Final = (
+    "While the upload is open the part is to be sent again; else the binary is not served."
+)
 
 MEND: Final = {
     Damage.BLOB_MISSING: _CONTENT,
@@ -65,6 +69,8 @@ MEND: Final = {
     Damage.BLOB_DIGEST: _CONTENT,
     Damage.BLOB_UNREADABLE: "Mend the disk or the file's permissions, or restore a backup.",
     Damage.CONTENT_DIGEST: "Restore files and database from one backup, or upload again.",
+    Damage.CONTENT_MARKED: "Restore its file from a backup; then repair with --deep, or wait.",
+    Damage.MARK_STALE: "Repair: it is served again then, as it is after the next look.",
     Damage.DATABASE_DAMAGED: _RESTORE,
     Damage.REFERENCE_DANGLING: _RESTORE,
     Damage.ORGANIZATION_MIXED: _RESTORE,
@@ -102,6 +108,8 @@ REPAIR: Final = {
     Damage.BLOB_SIZE: _SENT_AGAIN,
     Damage.BLOB_ORPHAN: "The file is erased.",
     Damage.BLOB_DIGEST: _SENT_AGAIN,
+    Damage.CONTENT_DIGEST: "The binary is marked, and not served.",
+    Damage.MARK_STALE: "The mark is taken away, and the binary served.",
     Damage.EPOCH_BEHIND: "The epoch is raised to what the events tell.",
     Damage.COUNTER_WRONG: "The bytes are counted anew.",
     Damage.HASHING_STUCK: "It is queued again, and its content is read from the start.",
@@ -116,7 +124,10 @@ REPAIR: Final = {
     Damage.GARBAGE_IN_USE: "The garbage row is dropped, the part keeps its bytes.",
     Damage.CLAIM_STRAY: "The claim is dropped.",
 }
-"""What `--repair` does; a kind that is not here may not be repaired by a program."""
+"""What `--repair` does; a kind that is not here may not be repaired by a program.
+
+Not to serve what is damaged is no repair of it: such a finding stays.
+"""
 
 LEFTOVERS: Final = frozenset(
     {Damage.LEASE_DEAD, Damage.ERASURE_UNTOLD, Damage.INTENT_LEFT, Damage.GARBAGE_LEFT}

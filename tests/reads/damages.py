@@ -19,6 +19,10 @@ SELECT p.id FROM binary_part p JOIN binary_record b ON b.id = p.binary_id
 WHERE p.blob IS NOT NULL AND b.state =
 """
 
+_MARK: Final = """
+UPDATE binary_record SET content_health = 'CORRUPT', content_checked_at = created_at WHERE id = $1
+"""
+
 
 @dataclass(frozen=True)
 class Plant:
@@ -174,6 +178,8 @@ PLANTS: Final = (
         _exchange,
         deep=True,
     ),
+    Plant(Damage.CONTENT_MARKED, f"{_OF} 'SIGNED'", _MARK),
+    Plant(Damage.MARK_STALE, f"{_OF} 'SIGNED'", _MARK, mended=True, deep=True),
     Plant(Damage.DATABASE_DAMAGED, "SELECT 'database'", _scribble, embedded=True),
     Plant(
         Damage.REFERENCE_DANGLING,

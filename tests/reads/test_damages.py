@@ -77,6 +77,30 @@ def test_a_damage_is_named_and_mended_if_it_may_be(
         assert world.files() == files
 
 
+@pytest.mark.parametrize(
+    ("code", "health"),
+    [
+        (Damage.BLOB_MISSING, "MISSING"),
+        (Damage.BLOB_DIGEST, "CORRUPT"),
+        (Damage.CONTENT_DIGEST, "CORRUPT"),
+    ],
+)
+def test_what_can_not_be_mended_is_not_served(
+    world: World, code: Damage, health: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A repair marks the binary, with an Event, and the finding stays."""
+    plant = next(one for one in PLANTS if one.code is code and not one.mended)
+    plant.plant(world)
+    marked = "SELECT content_health FROM binary_record WHERE content_health <> 'OK'"
+    assert world.run(marked) == []
+    assert world.fsck(capsys, "--deep", "--repair")[0] == 1
+    assert world.run(marked) == [(health,)]
+    kinds = world.run("SELECT kind FROM event WHERE kind = 'binary.content_health'")
+    assert len(kinds) == 1
+    assert Damage.CONTENT_MARKED in [one["code"] for one in world.fsck(capsys)[1]]
+
+
 def test_each_kind_of_damage_is_planted() -> None:
     assert {plant.code for plant in PLANTS} == set(Damage)
-    assert {plant.code for plant in PLANTS if plant.mended} == REPAIR.keys()
+    mended = {plant.code for plant in PLANTS if plant.mended}
+    assert REPAIR.keys() - mended == {Damage.CONTENT_DIGEST}
