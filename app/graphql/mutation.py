@@ -7,11 +7,12 @@ not among the top-level errors (api, section 1).
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
-import orjson
 import strawberry
 from strawberry.types.field import StrawberryField
 
@@ -49,8 +50,16 @@ def _attempt(mutation: str, input: MutationInput) -> Attempt | None:
         return None
     name(key, field="idempotencyKey", max_length=255)
     rest = {field: value for field, value in vars(input).items() if field != "idempotency_key"}
-    hashed = hashlib.sha256(orjson.dumps(rest, default=vars, option=orjson.OPT_SORT_KEYS))
-    return Attempt(mutation, key, hashed.hexdigest())
+    # Not by orjson: it refuses what a text or a number may be before an action has judged it.
+    written = json.dumps(rest, default=_written, sort_keys=True)
+    return Attempt(mutation, key, hashlib.sha256(written.encode()).hexdigest())
+
+
+def _written(value: Any) -> Any:
+    """A value that JSON does not know. In a patch, to give null is not to give nothing."""
+    if isinstance(value, strawberry.Some):
+        return [value.value]
+    return value.isoformat() if isinstance(value, datetime) else vars(value)
 
 
 def _refuse_nulls(input: Any) -> None:

@@ -95,3 +95,19 @@ async def test_a_device_may_poll_twice(api: Api, http: httpx.AsyncClient) -> Non
     for _ in range(2):
         told = await api.do("claimUpdate", selection, deviceId=device, idempotencyKey="k")
         assert told == {"status": "UPDATE", "release": {"id": release}}
+
+
+async def test_a_patch_counts_with_what_it_gives(api: Api) -> None:
+    id = await api.product()
+    rename = {"productId": id, "idempotencyKey": "k"}
+    first = await api.do("updateProduct", "product { name }", name="new", **rename)
+    assert await api.do("updateProduct", "product { name }", name="new", **rename) == first
+    refusal = await api.fail("updateProduct", "product { name }", name="other", **rename)
+    assert refusal["code"] == "IDEMPOTENCY_KEY_REUSED"
+    # To give null is something else than to give nothing.
+    device = await api.device(id, await api.cohort(id))
+    patch = {"deviceId": device, "idempotencyKey": "d"}
+    await api.do("updateDevice", "device { id }", cohortId=None, **patch)
+    refusal = await api.fail("updateDevice", "device { id }", **patch)
+    assert refusal["code"] == "IDEMPOTENCY_KEY_REUSED"
+    await api.do("updateDevice", "device { id }", cohortId=None, **patch)
