@@ -101,6 +101,15 @@ class Gate(SchemaExtension):
         yield
 
 
+def subscribes(text: str, name: str | None) -> bool:
+    """Whether an operation is a subscription, as far as one can tell: errors are told later."""
+    try:
+        operation = Prepared(parsed(text, Gate.limits.tokens), ()).operation(name)
+    except GraphQLError:
+        return True
+    return operation.operation == OperationType.SUBSCRIPTION
+
+
 @lru_cache(KEPT)
 def parsed(text: str, tokens: int) -> DocumentNode:
     """The document of a text. Raises GraphQLError."""

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-import orjson
 from starlette.datastructures import State
 from starlette.responses import Response, StreamingResponse
 from starlette.websockets import WebSocket
@@ -23,8 +22,9 @@ from strawberry.types.unset import UNSET
 from app.actions.access import authenticate
 from app.actions.unit import Actor
 from app.graphql.context import Context
+from app.graphql.gate import subscribes
 from app.graphql.schema import schema
-from app.graphql.transport import Operation, bearer
+from app.graphql.transport import Operation, Refused, bearer, written
 from app.rules.access import Role
 from app.rules.errors import BinderyError
 from app.server import Server
@@ -88,7 +88,9 @@ class Socket(GraphQL[Context, None]):
 
 
 async def events(operation: Operation, context: Context) -> Response:
-    """A subscription as server-sent events (the distinct mode of graphql-sse)."""
+    """A subscription as server-sent events (the distinct mode of graphql-sse). Raises Refused."""
+    if not subscribes(operation.query, operation.name):
+        raise Refused(406, "NOT_ACCEPTABLE", f"Only a subscription is answered as {EVENT_STREAM}.")
     results = await schema.stream(
         operation.query,
         variable_values=operation.variables,
@@ -113,7 +115,7 @@ async def _written(results: Any) -> AsyncIterator[str]:
             body["errors"] = [error.formatted for error in result.errors]
         if result.data is not None or not result.errors:
             body["data"] = result.data
-        yield f"event: next\ndata: {orjson.dumps(body).decode()}\n\n"
+        yield f"event: next\ndata: {written(body).decode()}\n\n"
     yield "event: complete\ndata:\n\n"
 
 

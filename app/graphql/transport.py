@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import orjson
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
@@ -165,6 +166,14 @@ def _parsed(text: bytes, what: str) -> Any:
         raise Refused(400, "BAD_JSON", f"{what} is nested too deeply.") from error
     except ValueError as error:
         raise Refused(400, "BAD_JSON", f"{what} is not valid JSON.") from error
+
+
+def written(body: Any) -> bytes:
+    """An answer as JSON. Half of a surrogate pair, as only a client can send it, is escaped."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return json.dumps(body).encode("ascii")
 
 
 def _refuse_constant(name: str) -> None:

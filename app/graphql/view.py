@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-import orjson
 from graphql import GraphQLError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -35,11 +35,14 @@ from app.graphql.transport import (
     bearer,
     negotiate,
     read_operation,
+    written,
 )
 from app.rules.errors import BinderyError, QueryTimeout
 from app.server import Server
 
+log = logging.getLogger(__name__)
 MAX_ERRORS = 5
+FAILED = Refused(500, BinderyError.code, "The server failed; tell its operator the request id.")
 BODY_SECONDS = 8.0
 
 
@@ -68,6 +71,9 @@ class GraphQLView:
             response = self._refusal(refused, request_id, media_type or JSON)
         except ClientDisconnect:
             return
+        except Exception:
+            log.exception("request %s failed", request_id)
+            response = self._refusal(FAILED, request_id, media_type or JSON)
         await response(scope, receive, send)
 
     def _refusal(self, refused: Refused, request_id: str, media_type: str) -> Response:
@@ -198,7 +204,7 @@ def _refusal(refused: Refused, request_id: str, media_type: str) -> Response:
 
 
 def _json(body: dict[str, Any], status: int, media_type: str) -> Response:
-    response = Response(orjson.dumps(body), status, media_type=f"{media_type}; charset=utf-8")
+    response = Response(written(body), status, media_type=f"{media_type}; charset=utf-8")
     response.headers["Vary"] = "Accept"
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.graphql import view
 from app.graphql.transport import GRAPHQL_RESPONSE, JSON, MAX_BODY, negotiate
 from tests.api import Api
 
@@ -302,3 +303,45 @@ async def test_an_expired_key_is_told_so(api: Api) -> None:
     assert (await ask(other)).json()["data"] == TOLD
     await asyncio.sleep((soon - datetime.now(UTC)).total_seconds())
     refused(await ask(other), 401, "KEY_EXPIRED")
+
+
+async def test_a_failure_before_execution_is_told_as_all_else(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("the secret of the house")
+
+    monkeypatch.setattr(view, "bearer", broken)
+    answer = await ask(api)
+    assert refused(answer, 500, "INTERNAL_SERVER_ERROR")
+    assert "secret" not in answer.text
+    id = answer.json()["errors"][0]["extensions"]["requestId"]
+    assert f"request {id} failed" in caplog.text
+
+
+async def test_half_of_a_surrogate_pair_is_told_and_no_failure(api: Api) -> None:
+    query = "query($f: BinaryFilter) { binaries(filter: $f) { totalCount } }"
+    sent = json.dumps({"query": query, "variables": {"f": {"\ud800": 1}}})
+    answer = await ask(api, content=sent, headers={"content-type": JSON})
+    assert answer.status_code == 200
+    (error,) = answer.json()["errors"]
+    assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+    assert r"\ud800" in answer.text
+
+
+async def test_half_of_a_surrogate_pair_is_told_in_events_too(api: Api) -> None:
+    query = "subscription($f: EventFilter) { eventRecorded(filter: $f) { kind } }"
+    sent = json.dumps({"query": query, "variables": {"f": {"\ud800": 1}}})
+    headers = {"content-type": JSON, "accept": "text/event-stream"}
+    answer = await ask(api, content=sent, headers=headers)
+    assert "GRAPHQL_VALIDATION_FAILED" in answer.text
+    assert r"\ud800" in answer.text
+
+
+@pytest.mark.parametrize("query", [VIEWER, CREATE])
+async def test_events_are_of_subscriptions_alone(api: Api, query: str) -> None:
+    headers = {"content-type": JSON, "accept": "text/event-stream"}
+    answer = await ask(api, content=json.dumps({"query": query}), headers=headers)
+    message = refused(answer, 406, "NOT_ACCEPTABLE")
+    assert message == "Only a subscription is answered as text/event-stream."
+    assert (await api.ask("{ artifacts { totalCount } }"))["artifacts"]["totalCount"] == 0
