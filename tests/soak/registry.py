@@ -62,5 +62,6 @@ SUITES: Final = {
         _faults("R4", "planted bugs, of which none escapes", "planted", 7, 7, 240),
         Suite("S2", "permissions", "tests.suites.matrix", _PERMISSIONS, _PERMISSIONS, 150),
         Suite("S3", "swaps between organizations", "tests.suites.swaps", 50_000, 2_000, 100),
+        Suite("S4", "generated operations", "tests.suites.generated", 20_000, 2_000, 150),
     )
 }
