@@ -64,6 +64,10 @@ def postgres(*, core: int | None = None) -> Iterator[Postgres]:
         os.sched_setaffinity(0, before if core is None else {core})
         try:
             server = get_server(Path(folder) / "postgres")
+            # Each load ends with its own; another one's would take a core while questions are
+            # asked.
+            server.psql("ALTER SYSTEM SET autovacuum = off")
+            server.psql("SELECT pg_reload_conf()")
         finally:
             os.sched_setaffinity(0, before)
         pid = server.get_pid()
@@ -110,6 +114,7 @@ async def _into_postgres(url: str, data: Data) -> None:
                 table.name, columns=table.columns, source=_copied(table), format="text"
             )
         await connection.execute("VACUUM ANALYZE")
+        await connection.execute("CHECKPOINT")
     finally:
         await connection.close()
 
