@@ -69,6 +69,7 @@ _CHANNEL = "bindery"
 _RELISTEN_SECONDS = 1.0
 _STATEMENTS = 1_000
 _pending: set[asyncio.Task[Any]] = set()
+_reader: Connection | None = None
 _held: ContextVar[list[Notice] | None] = ContextVar("held", default=None)
 
 
@@ -179,10 +180,13 @@ async def opened(
     """
     # Statements are kept by the connection's name, and would outlive a change of the dialect.
     EXECUTOR_CACHE.clear()
+    global _reader
+    before = _reader
     context = TortoiseContext()
     configured = configuration(url, pool=pool, name=name, read_only=read_only)
     async with context:
         await context.init(configured, use_tz=True, _enable_global_fallback=True)
+        _reader = connections.get("reader")
         with translated():
             await writer().execute_query("SELECT 1")
             await assert_pragmas()
@@ -195,6 +199,7 @@ async def opened(
             yield
         finally:
             await drain()
+            _reader = before
             if listening is not None:
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)
@@ -266,9 +271,13 @@ def writer() -> Connection:
 
 
 def reader() -> Connection:
-    """The connection for queries. It never sees what is not committed."""
-    found: Connection = connections.get("reader")
-    return found
+    """The connection for queries. It never sees what is not committed.
+
+    It is asked for with each statement, and never another one in a transaction, so it is looked up
+    once, when it is opened.
+    """
+    assert _reader is not None, "no database is open"
+    return _reader
 
 
 def dialect(connection: Connection) -> str:
