@@ -85,13 +85,13 @@ class Watched:
         return traced
 
 
-def watched(data: Path, *, log: Path, at: int, plant: Plant | None = None) -> Watched:
-    """Start a server on `data` that is killed before its change `at` of a file there."""
+def watched(data: Path, *, log: Path, fault: tracer.Fault, plant: Plant | None = None) -> Watched:
+    """Start a server on `data` that a fault befalls as it changes files there."""
     reading, writing = os.pipe()
     report, told = os.pipe()
     pid = os.fork()
     if not pid:
-        _trace(data, log=log, at=at, plant=plant, writing=writing, told=told)
+        _trace(data, log=log, fault=fault, plant=plant, writing=writing, told=told)
     os.close(writing)
     os.close(told)
     reports = os.fdopen(report)
@@ -100,7 +100,9 @@ def watched(data: Path, *, log: Path, at: int, plant: Plant | None = None) -> Wa
         return Watched(server, pid, _address(said), reports)
 
 
-def _trace(data: Path, *, log: Path, at: int, plant: Plant | None, writing: int, told: int) -> None:
+def _trace(
+    data: Path, *, log: Path, fault: tracer.Fault, plant: Plant | None, writing: int, told: int
+) -> None:
     """Be the server's tracer."""
 
     def program() -> NoReturn:
@@ -109,7 +111,7 @@ def _trace(data: Path, *, log: Path, at: int, plant: Plant | None, writing: int,
 
     try:
         _end_with_parent()
-        tracer.run(program, folder=data, at=at, report=told)
+        tracer.run(program, folder=data, fault=fault, report=told)
     finally:
         os._exit(1)
 

@@ -15,7 +15,7 @@ from app.actions.unit import Unit
 from app.models import BinaryPart
 from app.storage import syscalls
 from app.storage.disk import DiskStore
-from tests.faults import points, power, rounds
+from tests.faults import failing, points, power, rounds
 from tests.faults.forked import Plant
 from tests.soak.turn import Turn
 
@@ -98,6 +98,18 @@ def gc_not_drained() -> None:
     _replace(DiskStore, "erase", erase)
 
 
+def fsync_retried() -> None:
+    """A failed fsync is done again, and believed; the bytes may be gone by then."""
+
+    def sync_file(descriptor: int) -> None:
+        try:
+            os.fsync(descriptor)
+        except OSError:
+            os.fsync(descriptor)
+
+    _replace(syscalls, "sync_file", sync_file)
+
+
 @dataclass(frozen=True, slots=True)
 class Bug:
     """A bug, and the suite that is to catch it."""
@@ -120,6 +132,10 @@ def _in_the_dark(turn: Turn, plant: Plant) -> None:
     power.cut(turn, plant=plant, disks=2)
 
 
+def _failing_fsync(turn: Turn, plant: Plant) -> None:
+    failing.failed(turn, plant=plant, only=failing.FSYNC_ONCE, until=6)
+
+
 BUGS: Final = (
     Bug("no file fsync", "R3", no_file_fsync, _in_the_dark),
     Bug("no directory fsync", "R3", no_folder_fsync, _in_the_dark),
@@ -128,6 +144,7 @@ BUGS: Final = (
     Bug("unlink before commit", "R1", unlink_first, _at_each),
     Bug("acknowledge before commit", "R2", acknowledged_early, _at_random),
     Bug("gc not drained", "R2", gc_not_drained, _at_random),
+    Bug("fsync retried", "R5", fsync_retried, _failing_fsync),
 )
 
 

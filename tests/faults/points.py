@@ -48,7 +48,7 @@ def killed(turn: Turn, *, plant: Plant | None = None) -> None:
     # A kill takes nothing from the memory of the system, so that the files may lie there.
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(prefix="bindery-points-", dir=memory) as name:
-        stage = _staged(Path(name), plant)
+        stage = staged(Path(name), plant)
         whole = _lived(stage, 0)
         for one in whole.found:
             turn.find(turn.next, f"undisturbed: {one}")
@@ -57,7 +57,7 @@ def killed(turn: Turn, *, plant: Plant | None = None) -> None:
             at = moments[number % len(moments)]
             lived = _lived(stage, at)
             for one in lived.found:
-                where = f"killed before change {at} ({lived.traced.killed_before})"
+                where = f"killed before change {at} ({lived.traced.struck})"
                 turn.find(number, f"{where} in step {lived.done + 1}: {one}")
             if turn.found:
                 return
@@ -73,7 +73,8 @@ def _moments(changes: int, seed: int) -> list[int]:
     return moments
 
 
-def _staged(folder: Path, plant: Plant | None) -> Stage:
+def staged(folder: Path, plant: Plant | None) -> Stage:
+    """A data directory in the folder, with what a life needs."""
     key = Running(folder).create_key()
     server = served(folder / "data", log=folder / "server.log")
     try:
@@ -99,7 +100,7 @@ def _lived(stage: Stage, at: int) -> Lived:
     try:
         life, found = Life(stage.scene), []
         log = stage.folder / "server.log"
-        server = watched(data, log=log, at=at, plant=stage.plant)
+        server = watched(data, log=log, fault=tracer.Kill(at), plant=stage.plant)
         try:
             if server.url is not None:
                 with connected(server.url) as http:
@@ -111,13 +112,13 @@ def _lived(stage: Stage, at: int) -> Lived:
         finally:
             traced = server.end()
         done = life.done
-        found += _after(data, life, stage)
+        found += after(data, life, stage)
         return Lived(traced, done, found)
     finally:
         shutil.rmtree(data)
 
 
-def _after(data: Path, life: Life, stage: Stage) -> list[str]:
+def after(data: Path, life: Life, stage: Stage) -> list[str]:
     """What is wrong after one restart, and after the client has asked again and gone on."""
     try:
         server = served(data, log=stage.folder / "server.log", plant=stage.plant)

@@ -16,16 +16,16 @@ from tests.soak.turn import Turn
 pytestmark = pytest.mark.skipif(tracer.missing() is not None, reason=str(tracer.missing()))
 
 
-def test_a_start_is_killed_before_the_change_that_was_asked_for(tmp_path: Path) -> None:
+def test_a_start_is_struck_the_change_that_was_asked_for(tmp_path: Path) -> None:
     """The first change of a start is that of the lock; the second start makes none twice."""
     Running(tmp_path).create_key()
     log = tmp_path / "log"
-    first = watched(tmp_path / "data", log=log, at=1)
+    first = watched(tmp_path / "data", log=log, fault=tracer.Kill(1))
     assert first.url is None
     assert first.end() == tracer.Traced(1, "openat lock")
-    second = watched(tmp_path / "data", log=log, at=0)
+    second = watched(tmp_path / "data", log=log, fault=tracer.Kill(0))
     assert second.url is not None
-    assert second.end().killed_before is None
+    assert second.end().struck is None
 
 
 def test_lives_go_on_after_a_kill() -> None:

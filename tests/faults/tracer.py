@@ -1,4 +1,4 @@
-"""Stops a program before each system call that changes a file, and kills it before one of them.
+"""Stops a program before each system call that changes a file, to kill it or to fail the call.
 
 `strace -e inject` counts each call of each thread for itself, so in a server with threads most
 moments can't be named to it. Here a seccomp filter stops whichever thread is about to change
@@ -59,11 +59,13 @@ _BY_NAME: Final = ("mkdir", "unlink", "rename", "rmdir")
 _HERE: Final = -100 & 0xFFFFFFFF
 
 _WALL: Final = 0x40000000
-_CONTINUE, _SEIZE = 7, 0x4206
+_CONTINUE, _SEIZE, _GET_REGISTERS, _SET_REGISTERS = 7, 0x4206, 12, 13
+# Of x86-64: the places of rax, rdx and orig_rax in its user_regs_struct.
+_REGISTERS, _RESULT, _THIRD, _CALL = 27, 10, 12, 15
 _CLONE, _SECCOMP_STOP, _EXIT_KILL = 1 << 3, 1 << 7, 1 << 20
 _EVENT_SECCOMP: Final = 7
 _SET_SECCOMP, _FILTER_MODE = 22, 2
-_LOAD, _IF_EQUAL, _IF_SET, _RETURN = 0x20, 0x15, 0x45, 0x06
+_LOAD, _IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
 _ALLOW, _TRACE = 0x7FFF0000, 0x7FF00000
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -77,10 +79,51 @@ class _Program(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """What a traced program did: how many changes it began, and before which it was killed."""
+    """What a traced program did: how many changes it began, and which one was struck first."""
 
     changes: int
-    killed_before: str | None
+    struck: str | None
+
+
+@dataclass(slots=True)
+class Kill:
+    """Kills the program before its change `at`; 0: never."""
+
+    at: int
+
+    def judge(self, number: int, change: str) -> int | None:
+        """What befalls a change."""
+        return KILLED if number == self.at and not change.startswith("open ") else None
+
+
+@dataclass(slots=True)
+class Fail:
+    """Fails some changes: the `at`-th of these calls below `where`, or all from that one on.
+
+    `error` is the system's number of the error, or SHORT for a write of half as many bytes. It
+    does so only while the file `armed` is there.
+    """
+
+    calls: tuple[str, ...]
+    where: str
+    error: int
+    at: int
+    ever: bool
+    armed: Path
+    seen: int = 0
+
+    def judge(self, _number: int, change: str) -> int | None:
+        """What befalls a change."""
+        call, _, path = change.partition(" ")
+        if call not in self.calls or not path.startswith(self.where) or not self.armed.exists():
+            return None
+        self.seen += 1
+        hit = self.seen == self.at or (self.ever and self.seen > self.at)
+        return self.error if hit else None
+
+
+Fault = Kill | Fail
+KILLED, SHORT = -1, 0
 
 
 def missing() -> str | None:
@@ -90,8 +133,15 @@ def missing() -> str | None:
     return None
 
 
-def run(program: Callable[[], NoReturn], *, folder: Path, at: int, report: int) -> NoReturn:
-    """Be the tracer of `program` until it ends: it is killed before change `at` in `folder`.
+def cannot_fail() -> str | None:
+    """Why no call can be made to fail here; None: it can."""
+    if platform.machine() != "x86_64":
+        return f"the registers of {platform.machine()} are not known"
+    return missing()
+
+
+def run(program: Callable[[], NoReturn], *, folder: Path, fault: Fault, report: int) -> NoReturn:
+    """Be the tracer of `program` until it ends: the fault befalls its changes in `folder`.
 
     Writes the program's process id to the descriptor `report`, and at the end what it did.
     """
@@ -107,38 +157,53 @@ def run(program: Callable[[], NoReturn], *, folder: Path, at: int, report: int) 
         raise OSError(ctypes.get_errno(), "The program can't be traced")
     os.write(report, f"{pid}\n".encode())
     os.close(writing)
-    traced = _followed(pid, folder=folder, at=at)
-    os.write(report, json.dumps([traced.changes, traced.killed_before]).encode())
+    traced = _followed(pid, folder, fault)
+    os.write(report, json.dumps([traced.changes, traced.struck]).encode())
     os._exit(0)
 
 
 def read_report(text: str) -> Traced:
     """What `run` wrote at the end."""
-    changes, killed_before = json.loads(text)
-    return Traced(changes, killed_before)
+    changes, struck = json.loads(text)
+    return Traced(changes, struck)
 
 
-def _followed(pid: int, *, folder: Path, at: int) -> Traced:
-    changes, killed_before = 0, None
+def _followed(pid: int, folder: Path, fault: Fault) -> Traced:
+    changes, struck = 0, None
     while True:
         try:
             thread, status = os.waitpid(-1, _WALL)
         except ChildProcessError:
-            return Traced(changes, killed_before)
+            return Traced(changes, struck)
         if not os.WIFSTOPPED(status):
             continue
         event, hand_on = status >> 16, 0
-        if event == _EVENT_SECCOMP:
-            changed = _changed(thread, folder)
-            if changed is not None:
-                changes += 1
-                if changes == at:
-                    killed_before = changed
-                    os.kill(pid, signal.SIGKILL)
+        change = _changed(thread, folder) if event == _EVENT_SECCOMP else None
+        if change is not None:
+            # Opening what is there changes nothing, but may fail.
+            changes += not change.startswith("open ")
+            what = fault.judge(changes, change)
+            if what == KILLED:
+                os.kill(pid, signal.SIGKILL)
+            elif what is not None:
+                _strike(thread, what)
+            struck = struck or (change if what is not None else None)
         elif not event:
             hand_on = os.WSTOPSIG(status)
         # A thread that was killed meanwhile is no longer there, which is well.
         _libc.ptrace(_CONTINUE, thread, None, hand_on)
+
+
+def _strike(thread: int, error: int) -> None:
+    """Have the call that the thread is stopped before fail, or write half as much."""
+    registers = (ctypes.c_ulonglong * _REGISTERS)()
+    if _libc.ptrace(_GET_REGISTERS, thread, None, ctypes.addressof(registers)):
+        return
+    if error == SHORT:
+        registers[_THIRD] = max(1, registers[_THIRD] // 2)
+    else:
+        registers[_CALL], registers[_RESULT] = ctypes.c_ulonglong(-1).value, -error & (2**64 - 1)
+    _libc.ptrace(_SET_REGISTERS, thread, None, ctypes.addressof(registers))
 
 
 def _changed(thread: int, folder: Path) -> str | None:
@@ -146,8 +211,10 @@ def _changed(thread: int, folder: Path) -> str | None:
     try:
         words = Path(f"/proc/{thread}/syscall").read_text().split()
         call = _CALLS[platform.machine()][int(words[0])]
-        first, second = (int(word, 16) for word in words[1:3])
-        if call.endswith("at"):
+        first, second, third = (int(word, 16) for word in words[1:4])
+        if call == "openat" and not third & os.O_CREAT:
+            call = "open"
+        if call == "open" or call.endswith("at"):
             path = _open(thread, first) / _text(thread, second)
         elif call in _BY_NAME:
             path = Path(_text(thread, first))
@@ -183,14 +250,8 @@ def _install_filter() -> None:
         _line(_RETURN, _ALLOW),
         _line(_LOAD, 0),
     ]
-    for number, call in _CALLS[machine].items():
-        if call == "openat":
-            # Opening changes something only where it may create.
-            lines += [_line(_IF_EQUAL, number, yes=0, no=4), _line(_LOAD, 32)]
-            lines += [_line(_IF_SET, os.O_CREAT, yes=0, no=1), _line(_RETURN, _TRACE)]
-            lines += [_line(_RETURN, _ALLOW)]
-        else:
-            lines += [_line(_IF_EQUAL, number, yes=0, no=1), _line(_RETURN, _TRACE)]
+    for number in _CALLS[machine]:
+        lines += [_line(_IF_EQUAL, number, yes=0, no=1), _line(_RETURN, _TRACE)]
     lines.append(_line(_RETURN, _ALLOW))
     program = _Program(len(lines), b"".join(lines))
     _libc.prctl(38, 1, 0, 0, 0)
