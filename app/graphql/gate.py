@@ -12,19 +12,24 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
+    get_variable_values,
     parse,
     specified_rules,
     validate,
 )
+from graphql.language.parser import MAX_NESTING_DEPTH
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from app.graphql.guard import Guard, Limits, TooComplex
+from app.graphql.overlaps import MOST_FIELDS, Overlaps
 
 KEPT = 500
 """How many documents are kept parsed and validated; the least used ones go first."""
 MAX_ERRORS = 5
+WIDE = 100
+"""Variables with an object of more members than this are looked at before execution does."""
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
 
@@ -96,8 +101,17 @@ class Gate(SchemaExtension):
         """Takes the errors of validation from those that are kept, or validates."""
         execution = self.execution_context
         schema = execution.schema._schema
-        errors = validated(schema, execution.query or "", self.limits.tokens)
-        execution.pre_execution_errors = list(errors)
+        errors = list(validated(schema, execution.query or "", self.limits.tokens))
+        variables = execution.variables or {}
+        if not errors and _is_wide(variables):
+            # Execution would look for fifty errors, each of which repeats all that was sent.
+            name = execution._provided_operation_name
+            document = parsed(execution.query or "", self.limits.tokens)
+            operation = Prepared(document, ()).operation(name)
+            definitions = operation.variable_definitions or ()
+            read = get_variable_values(schema, definitions, variables, max_errors=1)
+            errors = read if isinstance(read, list) else errors
+        execution.pre_execution_errors = errors
         yield
 
 
@@ -110,20 +124,42 @@ def subscribes(text: str, name: str | None) -> bool:
     return operation.operation == OperationType.SUBSCRIPTION
 
 
+def _is_wide(value: object) -> bool:
+    if isinstance(value, dict):
+        return len(value) > WIDE or any(map(_is_wide, value.values()))
+    return isinstance(value, list) and any(map(_is_wide, value))
+
+
 @lru_cache(KEPT)
 def parsed(text: str, tokens: int) -> DocumentNode:
-    """The document of a text. Raises GraphQLError."""
+    """The document of a text, unless it would be slow to validate. Raises GraphQLError."""
     try:
-        return parse(text, max_tokens=tokens)
+        document = parse(text, max_tokens=tokens)
     except GraphQLError as error:
+        if error.message.endswith("nested too deeply. Parsing aborted."):
+            raise TooComplex("depth", MAX_NESTING_DEPTH + 1, Limits().depth) from error
         if error.message.endswith("Parsing aborted."):
             raise TooComplex("tokens", tokens + 1, tokens) from error
         raise
-    except RecursionError as error:
-        raise TooComplex("depth", tokens, Limits().depth) from error
+    overlaps = Overlaps(document)
+    overlaps.count(Limits().overlaps)
+    if overlaps.pairs > Limits().overlaps:
+        raise TooComplex("overlaps", overlaps.pairs, Limits().overlaps)
+    if overlaps.fields > MOST_FIELDS:
+        raise TooComplex("fields", overlaps.fields, MOST_FIELDS)
+    return document
 
 
 @lru_cache(KEPT)
 def validated(schema: GraphQLSchema, text: str, tokens: int) -> tuple[GraphQLError, ...]:
     """What validation finds wrong with a text that can be parsed."""
-    return tuple(validate(schema, parsed(text, tokens), RULES, max_errors=MAX_ERRORS))
+    errors = validate(schema, parsed(text, tokens), RULES, max_errors=MAX_ERRORS)
+    return tuple(map(_own, errors))
+
+
+def _own(error: GraphQLError) -> GraphQLError:
+    """An error of validation, as the mistake of whoever sent the document that it is."""
+    if "integer string conversion" in str(error.original_error):
+        # Python reads no number of more than 4,300 digits.
+        return GraphQLError("A whole number has too many digits.", error.nodes)
+    return error

@@ -4,8 +4,8 @@ Every fragment is judged once, however often it is spread: a chain of fragments 
 each link is as cheap to refuse as a short query.
 
 The cost of an operation: each field with a selection costs 1 and the cost of its selection; a
-connection multiplies that by its page (`first` or `last`, 50 by default), another list by 10; each
-element of a list in an argument costs 1.
+connection multiplies that by its page (`first` or `last`, 50 by default), `nodes` by the number of
+its ids, another list by 10; each element of a list in an argument costs 1.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from app.reads.pages import DEFAULT_SIZE, MAX_SIZE
 
 CEILING = 10**12
 LIST_FACTOR = 10
+MOST_ELEMENTS = 50_000
 PAGED = frozenset({"edges", "nodes", "errors"})
 """Lists that cost nothing more: their connection, or the mutation, has counted them."""
 
@@ -57,6 +58,8 @@ class Limits:
     root_fields: int = 20
     mutations: int = 10
     cost: int = 25_000
+    overlaps: int = 1_500
+    """Pairs of fields that answer under one name, which validation has to compare."""
 
 
 INTROSPECTION = Limits(depth=20, cost=25_000)
@@ -105,10 +108,16 @@ class Guard:
             if isinstance(node, FragmentDefinitionNode)
         }
         self._measured: dict[str, Measure] = {}
+        self._defaults: dict[str, ValueNode] = {}
 
     def check(self, operation: OperationDefinitionNode, limits: Limits) -> int:
         """The operation's cost. Raises TooComplex for the first limit that it passes."""
         root = self._schema.get_root_type(operation.operation)
+        self._defaults = {
+            one.variable.name.value: one.default_value
+            for one in operation.variable_definitions or ()
+            if one.default_value is not None
+        }
         measure = self._selection(operation.selection_set, root)
         names = list(self._root_fields(operation.selection_set, set()))
         if names and all(name.startswith("__") for name in names):
@@ -185,6 +194,8 @@ class Guard:
         factor = 1
         if field is not None and "first" in field.args:
             factor = self._page(node)
+        elif field is not None and node.name.value == "nodes" and "ids" in field.args:
+            factor = max(1, given)
         elif field is not None and isinstance(get_nullable_type(field.type), GraphQLList):
             factor = 1 if node.name.value in PAGED else LIST_FACTOR
         cost = min(1 + given + factor * inner.cost, CEILING)
@@ -199,12 +210,20 @@ class Guard:
         if isinstance(value, IntValueNode):
             # Longer ones are out of every range, and slow to convert.
             return int(value.value) if len(value.value) < 10 else CEILING
-        found = self._variables.get(value.name.value) if isinstance(value, VariableNode) else None
+        if not isinstance(value, VariableNode):
+            return None
+        name = value.name.value
+        if name not in self._variables and name in self._defaults:
+            return self._integer(self._defaults[name])
+        found = self._variables.get(name)
         return found if isinstance(found, int) and not isinstance(found, bool) else None
 
     def _elements(self, value: ValueNode) -> int:
         if isinstance(value, VariableNode):
-            return _elements_of(self._variables.get(value.name.value))
+            name = value.name.value
+            if name not in self._variables and name in self._defaults:
+                return self._elements(self._defaults[name])
+            return _elements_of(self._variables.get(name))
         if isinstance(value, ListValueNode):
             return len(value.values) + sum(map(self._elements, value.values))
         if isinstance(value, ObjectValueNode):
@@ -213,8 +232,17 @@ class Guard:
 
 
 def _elements_of(value: Any) -> int:
-    if isinstance(value, list):
-        return len(value) + sum(map(_elements_of, value))
-    if isinstance(value, dict):
-        return sum(map(_elements_of, value.values()))
-    return 0
+    count, waiting = 0, [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            count += len(one)
+            if count > MOST_ELEMENTS:
+                # Above the limit of any operation, how far is of no interest.
+                break
+        elif isinstance(one, dict):
+            one = one.values()
+        else:
+            continue
+        waiting += [inner for inner in one if isinstance(inner, list | dict)]
+    return count

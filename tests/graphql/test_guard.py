@@ -7,7 +7,9 @@ import time
 import pytest
 from graphql import get_introspection_query, parse
 
+from app.graphql.gate import parsed, validated
 from app.graphql.guard import Guard, Limits, TooComplex
+from app.graphql.overlaps import MOST_FIELDS, Overlaps
 from app.graphql.schema import schema
 
 SCHEMA = schema._schema
@@ -28,6 +30,10 @@ def judged(text: str, limits: Limits | None = None, **variables: object) -> int:
         ("{ binaries { nodes { id } } }", 51),
         ("{ binaries(last: 3) { nodes { artifactVersion { version } } } }", 7),
         ("query($n: Int) { binaries(first: $n) { nodes { id } } }", 5),
+        ("query($n: Int = 100) { binaries(first: $n) { nodes { id } } }", 5),
+        ("query($m: Int = 100) { binaries(first: $m) { nodes { id } } }", 101),
+        ("query($i: [ID!]! = [1, 2]) { nodes(ids: $i) { ... on Device { cohort { id } } } }", 5),
+        ("{ nodes(ids: [1, 2, 3]) { ... on Device { cohort { id } } } }", 7),
         ("{ a: viewer { ...F } b: viewer { ...F } } fragment F on ApiKey { device { id } }", 4),
     ],
 )
@@ -92,6 +98,61 @@ def test_hostile_documents_are_refused_at_once(text: str, what: str) -> None:
     assert refused.value.extensions is not None
     assert refused.value.extensions["code"] == "QUERY_TOO_COMPLEX"
     assert refused.value.extensions["limit"] == what
+
+
+ALIKE = "device { product { id } } "
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("{ viewer { id name } }", 0),
+        ("{ viewer { id id id } }", 3),
+        # Below the two devices, which are merged, there are two ids.
+        ("{ viewer { device { id } device { id } } }", 2),
+        ("{ viewer { a: id b: id a: id } }", 1),
+        ("{ viewer { ...F ... { id } id } } fragment F on ApiKey { id }", 3),
+        # A fragment that is spread twice in one place is there once.
+        ("{ viewer { ...F ...F } } fragment F on ApiKey { id }", 0),
+        # And what nobody asks for is validated too.
+        ("{ viewer { id } } fragment F on ApiKey { id id }", 1),
+        ("query A { viewer { id } } query B { viewer { id id } }", 1),
+        ("{ viewer { ...F } } fragment F on ApiKey { device { apiKeys { nodes { ...F } } } }", 0),
+    ],
+)
+def test_pairs_of_fields_of_one_name_are_counted(text: str, pairs: int) -> None:
+    overlaps = Overlaps(parse(text))
+    overlaps.count(1_000)
+    assert overlaps.pairs == pairs
+
+
+def test_counting_ends_where_a_document_unfolds_without_end() -> None:
+    below = " ".join(f"a{i}: device {{ ...F@ }}" for i in range(8))
+    ring = [
+        f"fragment F{i} on Device {{ b{i}: product {{ id }} {below.replace('@', str(i + 1))} }}"
+        for i in range(30)
+    ]
+    overlaps = Overlaps(parse("{ viewer { device { ...F0 } } }" + " ".join(ring)))
+    start = time.process_time()
+    overlaps.count(1_000)
+    assert time.process_time() - start < 0.05
+    assert overlaps.fields <= 2 * MOST_FIELDS
+
+
+def test_what_is_kept_was_counted() -> None:
+    with pytest.raises(TooComplex) as refused:
+        parsed("{ viewer { " + ALIKE * 50 + "} }", 2_000)
+    assert refused.value.extensions is not None
+    assert refused.value.extensions["limit"] == "overlaps"
+    document = parsed("{ viewer { " + ALIKE * 20 + "} }", 2_000)
+    assert len(document.definitions) == 1
+
+
+def test_a_number_of_too_many_digits_is_a_mistake_of_the_document() -> None:
+    text = "{ products(first: " + "9" * 5_000 + ") { totalCount } }"
+    (error,) = validated(SCHEMA, text, 2_000)
+    assert error.message == "A whole number has too many digits."
+    assert error.original_error is None
 
 
 def test_the_standard_introspection_passes() -> None:

@@ -76,14 +76,16 @@ class Planner:
         known = self._known(operation.query, operation.name)
         if isinstance(known, str):
             raise Declined(known)
+        # The guard comes before all that takes time by the size of what was sent.
+        cost, label = known.measure(self._schema, operation.variables or {})
         variables = get_variable_values(
             self._schema._schema,
             known.operation.variable_definitions or (),
             operation.variables or {},
+            max_errors=1,
         )
         if isinstance(variables, list):
             raise Declined("variables")
-        cost, label = known.measure(self._schema, operation.variables or {})
         if context.spent:
             # A field of the answer tells what was spent, this operation included.
             context.spent.cost += cost
