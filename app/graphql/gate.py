@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -84,9 +85,9 @@ class Gate(SchemaExtension):
                 "A WebSocket takes subscriptions only; send queries and mutations by POST.",
                 extensions={"code": "BAD_REQUEST"},
             )
-        guard = Guard(schema, document, execution.variables or {})
-        cost = guard.check(operation, self.limits)
-        name = guard.label(operation)
+        cost, name = measured(
+            schema, text, execution._provided_operation_name, execution.variables or {}
+        )
         execution.context.server.metrics.operation(name, cost=cost)
         execution.context.label = name
         if operation.operation == OperationType.QUERY:
@@ -163,3 +164,32 @@ def _own(error: GraphQLError) -> GraphQLError:
         # Python reads no number of more than 4,300 digits.
         return GraphQLError("A whole number has too many digits.", error.nodes)
     return error
+
+
+def measured(
+    schema: GraphQLSchema, text: str, name: str | None, variables: Mapping[str, Any]
+) -> tuple[int, str]:
+    """The cost of a text's operation, and its name among the metrics. Raises TooComplex.
+
+    Both are kept by the variables that are numbers: the guard looks at these, and into lists.
+    """
+    if any(isinstance(value, list | dict) for value in variables.values()):
+        return _judged(schema, text, name, variables)
+    numbers = ((name, value) for name, value in variables.items() if isinstance(value, int))
+    return _measured(schema, text, name, tuple(numbers))
+
+
+@lru_cache(4 * KEPT)
+def _measured(
+    schema: GraphQLSchema, text: str, name: str | None, numbers: tuple[tuple[str, int], ...]
+) -> tuple[int, str]:
+    return _judged(schema, text, name, dict(numbers))
+
+
+def _judged(
+    schema: GraphQLSchema, text: str, name: str | None, variables: Mapping[str, Any]
+) -> tuple[int, str]:
+    document = parsed(text, Gate.limits.tokens)
+    operation = Prepared(document, ()).operation(name)
+    guard = Guard(schema, document, variables)
+    return guard.check(operation, Gate.limits), guard.label(operation)

@@ -39,7 +39,8 @@ def _date_time(value: Any) -> datetime:
     raise GraphQLError("DateTime is RFC 3339 with an offset, such as 2030-01-31T12:00:00Z.")
 
 
-def _write_date_time(value: datetime) -> str:
+def write_date_time(value: datetime) -> str:
+    """A moment as RFC 3339 in UTC, with `Z`."""
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -61,7 +62,7 @@ SCALARS: dict[object, ScalarDefinition] = {
         name="DateTime",
         description="A moment, as RFC 3339. Inputs need an offset; answers are UTC with `Z`.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
-        serialize=_write_date_time,
+        serialize=write_date_time,
         parse_value=_date_time,
     ),
     JSON: strawberry.scalar(

@@ -133,7 +133,8 @@ def select(
     where = statement.where(spec, organization_id, parents) + statement.beyond(spec)
     way = "DESC" if spec.descending is not spec.backward else "ASC"
     order = f"t.id {way}" if spec.column == "t.id" else f"{spec.column} {way}, t.id {way}"
-    limit = statement.bind(spec.size + 1)
+    # A number in the text, not an argument: a database that knows it plans the statement once.
+    limit = spec.size + 1
     parent = "" if spec.parent is None else f", {spec.parent} AS parent_key"
     page = f"SELECT t.*{parent}, {spec.column} AS order_key"
     rows_from = f"FROM {table} t {spec.source.join} WHERE {where}"

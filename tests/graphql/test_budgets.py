@@ -62,23 +62,23 @@ PLANNED: Final[dict[str, int]] = {
     "ci-poll-binary": 2,
     "ci-resume-upload": 4,
     "console-api-keys": 3,
-    "console-artifact": 7,
+    "console-artifact": 6,
     "console-artifacts": 5,
     "console-binaries": 3,
     "console-binary": 21,
-    "console-bundles": 7,
-    "console-cohort": 5,
+    "console-bundles": 6,
+    "console-cohort": 4,
     "console-destruction-impact": 12,
     "console-device": 12,
     "console-devices": 3,
     "console-events": 7,
-    "console-products": 8,
+    "console-products": 7,
     "console-releases": 4,
-    "console-signing-keys": 5,
+    "console-signing-keys": 4,
     "console-simulate-release": 14,
     "console-viewer": 3,
-    "dashboard-adoption": 13,
-    "dashboard-affected-releases": 14,
+    "dashboard-adoption": 12,
+    "dashboard-affected-releases": 13,
     "dashboard-attention": 7,
     "dashboard-coverage": 7,
     "dashboard-damaged-content": 11,
@@ -160,4 +160,5 @@ async def statements(api: Api, name: str, sent: dict[str, Any]) -> int:
     with counted() as seen:
         answer = await api.ask(TEXTS[name], **sent)
     assert all(value is not None for value in answer.values()), (name, answer)
-    return len(seen.texts)
+    # Once a minute the use of the key is noted, whichever query that falls to.
+    return sum(not text.startswith("UPDATE") for text in seen.texts)

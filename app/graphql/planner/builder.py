@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Protocol
-from uuid import UUID
 
 from app.graphql.context import Context
 from app.graphql.planner.views import Names
@@ -21,20 +20,11 @@ class Declined(Exception):
 class Run:
     """One execution of a plan: who asks, and with which variables."""
 
-    def __init__(self, context: Context, variables: Any, *, postgres: bool) -> None:
+    def __init__(self, context: Context, variables: Any) -> None:
         self.context = context
         self.variables = variables
-        self.postgres = postgres
         self.info = SimpleNamespace(context=context)
         """What a resolver gets of graphql-core: those of this schema look at the context alone."""
-
-    def id(self, value: UUID) -> UUID | str:
-        """An id as the rows of a statement have it."""
-        return value if self.postgres else str(value)
-
-    def prefix(self, kind: Kind) -> str:
-        """The resource names of a kind in this organization, but for the uuid at their end."""
-        return prefix(kind, self.context.organization_id)
 
 
 class Step(Protocol):
@@ -49,20 +39,20 @@ class Step(Protocol):
 
 @dataclass
 class Builder:
-    """One selection: its steps, and the source of an answer, of which `r` is what it is made of."""
+    """One selection: its steps, and the function that writes an answer from each source `r`."""
 
     names: Names = field(default_factory=Names)
     steps: list[Step] = field(default_factory=list)
     kinds: dict[Kind, str] = field(default_factory=dict)
-    make: Callable[..., list[Any]] | None = None
+    make: Callable[..., list[Any]] = list
 
     def step(self, step: Step) -> str:
         """Adds a step; gives the name of its value for `r`."""
         self.steps.append(step)
         return f"v{len(self.steps) - 1}"
 
-    def kind(self, kind: Kind) -> str:
-        """The name of a kind's prefix."""
+    def prefix(self, kind: Kind) -> str:
+        """The name of what resource names of a kind begin with."""
         return self.kinds.setdefault(kind, f"k{len(self.kinds)}")
 
     def function(self, expression: str) -> Callable[[Any], Any]:
@@ -73,8 +63,9 @@ class Builder:
     def finish(self, expression: str) -> Builder:
         """Generates the function: a list of answers from sources and the values of the steps."""
         values = [f"v{place}" for place in range(len(self.steps))]
-        each = f"r, {', '.join(values)}" if values else "r"
-        among = f"zip(rows, {', '.join(values)})" if values else "rows"
+        each, among = "r", "rows"
+        if values:
+            each, among = f"r, {', '.join(values)}", f"zip(rows, {', '.join(values)})"
         given = ", ".join(["rows", *self.kinds.values(), *values])
         text = f"lambda {given}: [{expression} for {each} in {among}]"
         self.make = eval(text, self.names)  # noqa: S307
@@ -84,14 +75,11 @@ class Builder:
         """The answer of each source, in their order. Raises Declined, and what a resolver does."""
         if not sources:
             return []
-        assert self.make is not None
-        values = await self._load(run, sources)
-        return self.make(sources, *map(run.prefix, self.kinds), *values)
-
-    async def _load(self, run: Run, sources: Sequence[Any]) -> list[Sequence[Any]]:
-        """The steps' values. Resolvers run side by side, so that their loaders fill one batch."""
+        # Resolvers run side by side, so that their loaders fill one batch.
         together = [step.load(run, sources) for step in self.steps if step.calls]
         called = iter(await asyncio.gather(*together) if together else ())
-        return [
+        values = [
             next(called) if step.calls else await step.load(run, sources) for step in self.steps
         ]
+        organization_id = run.context.organization_id
+        return self.make(sources, *(prefix(kind, organization_id) for kind in self.kinds), *values)

@@ -35,13 +35,16 @@ from graphql.language import Visitor
 from strawberry.types.arguments import convert_arguments
 
 from app.graphql.declared import PLAN, ById, Children, Identity, Needs, ToMany, ToOne
-from app.graphql.planner import paged
+from app.graphql.leaves import written_by
 from app.graphql.planner.builder import Builder, Declined
+from app.graphql.planner.paged import Pages, Part
 from app.graphql.planner.steps import Arguments, Calls, Completion, Named, Rows
-from app.graphql.planner.views import MAX_JOINS, ObjectView, RowView, Statement, View, written_by
+from app.graphql.planner.views import ObjectView, RowView, Statement, View
 
 BACK = "strawberry-definition"
 """Where a type or field of graphql-core names what Strawberry made it of."""
+MAX_JOINS = 8
+"""Beyond so many joined tables, a statement of its own is cheaper."""
 Grouped = Mapping[str, list[FieldDetails]]
 
 
@@ -69,7 +72,8 @@ class Field:
         """Whether it is a leaf without a resolver, which no source has to wait for."""
         name = self.strawberry.python_name
         plain = self.strawberry.is_basic_field and is_leaf_type(get_named_type(self.core.type))
-        return plain and name != "total_count" and self.view.has(name)
+        known = isinstance(self.view, ObjectView) or name in self.view.model._meta.fields_map
+        return plain and known and name != "total_count"
 
     def otherwise(self, expression: str, key: str) -> str:
         """The expression, but for a row that is not there."""
@@ -103,7 +107,7 @@ class Compiler:
         found = collect_fields(
             self._schema, self._fragments, self._variables, query, self._operation
         )
-        return self._built(query, found.grouped_field_set, ObjectView(postgres=self._postgres))
+        return self._built(query, found.grouped_field_set, ObjectView())
 
     def _built(self, type_: GraphQLObjectType, grouped: Grouped, view: View) -> Builder:
         builder = Builder()
@@ -129,15 +133,13 @@ class Compiler:
         match field.declared:
             case Identity():
                 kind = type_.extensions[BACK].origin.row.prn_kind
-                return f"{builder.kind(kind)} + {view.text('id')}"
+                return f"{builder.prefix(kind)} + {view.key('id')}"
             case ToOne() as declared:
                 return self._to_one(field, declared)
             case Children() as declared:
-                column = RowView(Statement(declared.model, self._postgres), declared.model)
-                rows = self._rows(
-                    field, declared.model, "id", by=declared.by, order=column.name(declared.order)
-                )
-                return builder.step(rows)
+                columns = declared.model._meta.fields_db_projection
+                how = {"by": declared.by, "order": columns[declared.order]}
+                return builder.step(self._rows(field, declared.model, "id", **how))
             case ToMany() as declared:
                 return builder.step(self._pages(field, declared))
             case ById() as declared:
@@ -162,54 +164,46 @@ class Compiler:
         statement = Statement(model, self._postgres)
         type_, grouped = self._selected(field.core.type, field.details)
         expression = "r" if key is None else field.view.key(key)
-        return Rows(
-            statement,
-            self._built(type_, grouped, RowView(statement, model)),
-            field.builder.function(expression),
-            statement.place(f"t.{how.get('by', 'id')}"),
-            **how,
-        )
+        built = self._built(type_, grouped, RowView(statement, model))
+        return Rows(statement, built, field.builder.function(expression), **how)
 
-    def _pages(self, field: Field, declared: ToMany) -> paged.Pages:
+    def _pages(self, field: Field, declared: ToMany) -> Pages:
         model = declared.listing.source.model
         view = RowView(Statement(model, self._postgres), model)
+        of = field.builder.function(field.view.key("id") if declared.by else "0")
+        pages = Pages(declared, self._arguments(field, True), of, view.statement)
         type_, grouped = self._selected(field.core.type, field.details)
-        key = field.view.key("id") if declared.by else "None"
-        return paged.Pages(
-            declared,
-            self._arguments(field, True),
-            field.builder.function(key),
-            view.statement,
-            {key: self._part(type_, details, view) for key, details in grouped.items()},
-        )
+        for key, details in grouped.items():
+            pages.parts[key] = self._part(pages, type_, details, view)
+        return pages
 
     def _part(
-        self, type_: GraphQLObjectType, details: list[FieldDetails], view: RowView
-    ) -> paged.Part:
+        self, pages: Pages, type_: GraphQLObjectType, details: list[FieldDetails], view: RowView
+    ) -> Part:
         name = details[0].node.name.value
         if name == "__typename":
-            return paged.Constant(type_.name)
+            return pages.typename(type_.name)
         if name == "totalCount":
-            return paged.Total()
+            return pages.total
+        pages.reads = True
         inner, grouped = self._selected(type_.fields[name].type, details)
+        if name == "pageInfo":
+            return pages.info({key: one[0].node.name.value for key, one in grouped.items()})
         if name == "nodes":
-            return paged.Nodes(self._built(inner, grouped, view))
-        if name == "edges":
-            return paged.Edges(
-                {key: self._edge_part(inner, one, view) for key, one in grouped.items()}
-            )
-        return paged.Info({key: one[0].node.name.value for key, one in grouped.items()})
+            return pages.nodes(self._built(inner, grouped, view))
+        return pages.edges(
+            {key: self._edge(pages, inner, one, view) for key, one in grouped.items()}
+        )
 
-    def _edge_part(
-        self, type_: GraphQLObjectType, details: list[FieldDetails], view: RowView
-    ) -> paged.Part:
+    def _edge(
+        self, pages: Pages, type_: GraphQLObjectType, details: list[FieldDetails], view: RowView
+    ) -> Part:
         name = details[0].node.name.value
         if name == "__typename":
-            return paged.Constant(type_.name, of_rows=True)
+            return pages.typename(type_.name, of_rows=True)
         if name == "cursor":
-            return paged.Cursors()
-        inner, grouped = self._selected(type_.fields[name].type, details)
-        return paged.Each(self._built(inner, grouped, view))
+            return pages.cursor()
+        return pages.node(self._built(*self._selected(type_.fields[name].type, details), view))
 
     def _calls(self, field: Field) -> Calls:
         declared = field.declared
@@ -239,7 +233,7 @@ class Compiler:
         self, type_: GraphQLNamedType, details: list[FieldDetails]
     ) -> Callable[[Any], Builder]:
         """The builder for what a resolver gave: by its own type, where the field's is abstract."""
-        view = ObjectView(postgres=self._postgres)
+        view = ObjectView()
         if not is_abstract_type(type_):
             only = self._built(*self._selected(type_, details), view)
             return lambda _: only

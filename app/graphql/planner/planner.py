@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 from graphql import (
     DirectiveNode,
-    DocumentNode,
     FragmentDefinitionNode,
     GraphQLError,
     OperationDefinitionNode,
@@ -23,8 +22,7 @@ from strawberry.types import ExecutionResult
 
 from app import database
 from app.graphql.context import Context
-from app.graphql.gate import KEPT, Gate, Prepared, parsed, validated
-from app.graphql.guard import Guard
+from app.graphql.gate import KEPT, Gate, Prepared, measured, parsed, validated
 from app.graphql.planner.builder import Builder, Declined, Run
 from app.graphql.planner.compiler import Compiler, variables_in
 from app.graphql.schema import Schema
@@ -32,11 +30,9 @@ from app.graphql.transport import Operation
 from app.rules.access import Role
 from app.rules.errors import BinderyError
 
-T = TypeVar("T")
-
 log = logging.getLogger("bindery.planner")
 VARIANTS = 32
-"""So many plans, and so many costs, are kept of one operation."""
+"""So many plans are kept of one operation."""
 _QUERY = object()
 
 
@@ -73,11 +69,18 @@ class Planner:
     async def _answer(self, operation: Operation, context: Context) -> ExecutionResult:
         if context.actor.role is Role.DEVICE:
             raise Declined("device key")
-        known = self._known(operation.query, operation.name)
-        if isinstance(known, str):
-            raise Declined(known)
+        if len(operation.query) > Gate.limits.characters:
+            raise Declined("refused")
+        asked = Prepared(parsed(operation.query, Gate.limits.tokens), ()).operation(operation.name)
+        if asked.operation is not OperationType.QUERY:
+            raise Declined(asked.operation.value)
         # The guard comes before all that takes time by the size of what was sent.
-        cost, label = known.measure(self._schema, operation.variables or {})
+        cost, label = measured(
+            self._schema._schema, operation.query, operation.name, operation.variables or {}
+        )
+        known = self._known(operation.query, operation.name)
+        if known is None:
+            raise Declined("invalid")
         variables = get_variable_values(
             self._schema._schema,
             known.operation.variable_definitions or (),
@@ -92,7 +95,7 @@ class Planner:
         postgres = database.dialect(database.reader()) == "postgres"
         context.limit_time()
         plan = self._plan(known, variables, context, postgres=postgres)
-        (data,) = await plan.build(Run(context, variables, postgres=postgres), [_QUERY])
+        (data,) = await plan.build(Run(context, variables), [_QUERY])
         context.server.metrics.operation(label, cost=cost)
         context.label = label
         return ExecutionResult(data, None, {"cost": {"requested": cost, "limit": Gate.limits.cost}})
@@ -106,21 +109,17 @@ class Planner:
         compiler = Compiler(
             self._schema, known.operation, known.fragments, variables, postgres=postgres
         )
-        return _keep(known.plans, key, compiler.plan())
+        if len(known.plans) >= VARIANTS:
+            known.plans.clear()
+        known.plans[key] = plan = compiler.plan()
+        return plan
 
-    def _look_at(self, text: str, name: str | None) -> Known | str:
-        """What is to be known of a document's operation; or why none of its plans can be."""
-        if len(text) > Gate.limits.characters:
-            return "refused"
-        try:
-            document = parsed(text, Gate.limits.tokens)
-            operation = Prepared(document, ()).operation(name)
-        except GraphQLError:
-            return "invalid"
-        if operation.operation is not OperationType.QUERY:
-            return str(operation.operation.value)
+    def _look_at(self, text: str, name: str | None) -> Known | None:
+        """What is to be known of a document's operation; None where it is not valid."""
+        document = parsed(text, Gate.limits.tokens)
+        operation = Prepared(document, ()).operation(name)
         if validated(self._schema._schema, text, Gate.limits.tokens):
-            return "invalid"
+            return None
         fragments = {
             one.name.value: FragmentDetails(one)
             for one in document.definitions
@@ -128,43 +127,18 @@ class Planner:
         }
         conditions = _Conditions()
         visit(document, conditions)
-        return Known(document, operation, fragments, sorted(conditions.names))
+        return Known(operation, fragments, sorted(conditions.names))
 
 
 @dataclass
 class Known:
     """A valid query that was looked at, and what is kept of it."""
 
-    document: DocumentNode
     operation: OperationDefinitionNode
     fragments: dict[str, FragmentDetails]
     conditions: list[str]
     """The variables of its directives: a plan is for one set of their values."""
     plans: dict[Any, Builder] = field(default_factory=dict)
-    measures: dict[Any, tuple[int, str]] = field(default_factory=dict)
-
-    def measure(self, schema: Schema, variables: dict[str, Any]) -> tuple[int, str]:
-        """The operation's cost, and its name among the metrics. Raises TooComplex.
-
-        Both are kept by the variables that are numbers: the guard looks at these, and into lists.
-        """
-        plain = not any(isinstance(value, list | dict) for value in variables.values())
-        key = tuple(
-            (name, value if isinstance(value, int) else None) for name, value in variables.items()
-        )
-        if plain and key in self.measures:
-            return self.measures[key]
-        guard = Guard(schema._schema, self.document, variables)
-        found = guard.check(self.operation, Gate.limits), guard.label(self.operation)
-        return _keep(self.measures, key, found) if plain else found
-
-
-def _keep(kept: dict[Any, T], key: Any, value: T) -> T:
-    """Keeps a value, and not too many."""
-    if len(kept) >= VARIANTS:
-        kept.clear()
-    kept[key] = value
-    return value
 
 
 class _Conditions(Visitor):

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from app import database
 from app.graphql.planner.builder import Builder, Declined, Run
-from app.graphql.planner.views import Statement
+from app.graphql.planner.views import Statement, tenancy
 
 Arguments = Callable[[Run], dict[str, Any]]
 """A field's arguments as an execution gives them."""
@@ -20,21 +20,24 @@ Of = Callable[[Any], Any]
 
 @dataclass
 class Rows:
-    """The row that has a source's key; with an `order`, the list of those that have it in `by`."""
+    """The row that has a source's key in `by`; with an `order`, the list of those that have it."""
 
     statement: Statement
     builder: Builder
     key: Of
-    place: int
     by: str = "id"
     order: str | None = None
     calls: ClassVar = False
+
+    def __post_init__(self) -> None:
+        self.place = self.statement.id(f"t.{self.by}")
 
     async def load(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
         """Null where there is no key or no row; one statement for all."""
         keys = [self.key(source) for source in sources]
         wanted = list(dict.fromkeys(key for key in keys if key is not None))
-        rows = await database.fetch(*self._statement(run, wanted)) if wanted else ()
+        bound = [run.context.organization_id, wanted]
+        rows = await database.fetch(self._sql(), bound) if wanted else ()
         built = await self.builder.build(run, rows)
         if self.order is None:
             one = {row[self.place]: value for row, value in zip(rows, built, strict=True)}
@@ -44,14 +47,12 @@ class Rows:
             many[row[self.place]].append(value)
         return [many.get(key) for key in keys]
 
-    def _statement(self, run: Run, wanted: list[Any]) -> tuple[str, list[Any]]:
-        order = f" ORDER BY t.{self.order}" if self.order else ""
-        sql = (
-            f"SELECT {self.statement.selected} FROM {self.statement.table} t"
-            f" {self.statement.joined} WHERE t.{self.statement.tenancy} = $1"
-            f" AND t.{self.by} {{ids:2}}{order}"
+    def _sql(self) -> str:
+        chosen, order = self.statement, f" ORDER BY t.{self.order}" if self.order else ""
+        return (
+            f"SELECT {chosen.selected} FROM {chosen.model._meta.db_table} t {chosen.joined}"
+            f" WHERE t.{tenancy(chosen.model)} = $1 AND t.{self.by} {{ids:2}}{order}"
         )
-        return sql, [run.context.organization_id, wanted]
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Named:
 
     async def load(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
         """The row. Declines where there is none: the field's error is the reference's to tell."""
-        id = run.id(run.context.uuid(self.arguments(run)["id"], self.model.prn_kind, "id"))
+        id = str(run.context.uuid(self.arguments(run)["id"], self.model.prn_kind, "id"))
         found = await self.rows.load(run, [id] * len(sources))
         if None in found:
             raise Declined("refused")
@@ -112,11 +113,9 @@ class Completion:
 
     async def __call__(self, run: Run, values: list[Any]) -> list[Any]:
         """An answer for each. Declines where null stands for what can't be null."""
-        if self.required and any(value is None for value in values):
-            raise Declined("null")
         lists = [value or () for value in values] if self.listed else [values]
         objects = [one for items in lists for one in items]
-        if self.items_required and any(one is None for one in objects):
+        if (self.required and None in values) or (self.items_required and None in objects):
             raise Declined("null")
         built = iter(await self._built(run, objects))
         if not self.listed:

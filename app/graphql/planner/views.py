@@ -1,30 +1,19 @@
 """Where a selection takes its values from, as Python source: a row of a statement, or an object.
 
-The source of an expression names what it works on `r`; whatever else it uses is in `Names`.
+The source of an expression names what it works on `r`; whatever else it uses is in `Names`. Ids are
+text in every row, since PostgreSQL writes a uuid in a fraction of the time that Python takes.
 """
 
 from __future__ import annotations
 
 from collections import namedtuple
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
-import orjson
-from graphql import (
-    GraphQLEnumType,
-    GraphQLError,
-    GraphQLList,
-    GraphQLNonNull,
-    GraphQLOutputType,
-    get_named_type,
-    is_non_null_type,
-)
+from graphql import GraphQLOutputType, is_non_null_type
 
 from app import database
-
-MAX_JOINS = 8
-"""Beyond so many joined tables, a statement of its own is cheaper."""
+from app.graphql.leaves import raw_form, written_by
 
 
 class Names(dict[str, Any]):
@@ -37,44 +26,14 @@ class Names(dict[str, Any]):
         return name
 
 
-class View(Protocol):
-    """How a selection takes values from what it is answered from."""
-
-    def leaf(self, column: str, type_: GraphQLOutputType, names: Names) -> str:
-        """The source of a column's value, as it stands in the answer."""
-
-    def key(self, column: str) -> str:
-        """The source of a column that is an id, as the rows of a statement have it."""
-
-    def text(self, column: str) -> str:
-        """The source of a column that is an id and never null, as text."""
-
-    def has(self, name: str, /) -> bool:
-        """Whether an attribute can be taken without a resolver."""
-
-    def root(self, columns: tuple[str, ...] | None, names: Names, /) -> str:
-        """The source of what a resolver gets: these columns of it, or None for all."""
-
-
 @dataclass
 class Statement:
-    """What one statement selects, as it comes together; `$1` is the organization."""
+    """What one statement selects of a model `t` and of its joins; `$1` is the organization."""
 
     model: Any
     postgres: bool
     columns: list[str] = field(default_factory=list)
-    joins: list[str] = field(default_factory=list)
-    aliases: dict[tuple[Any, str], str] = field(default_factory=dict)
-
-    @property
-    def table(self) -> str:
-        """The table of the model."""
-        return str(self.model._meta.db_table)
-
-    @property
-    def tenancy(self) -> str:
-        """The column that names the organization."""
-        return _tenancy(self.model)
+    joins: dict[tuple[Any, str], str] = field(default_factory=dict)
 
     @property
     def selected(self) -> str:
@@ -83,28 +42,30 @@ class Statement:
 
     @property
     def joined(self) -> str:
-        """The joins."""
-        return " ".join(self.joins)
+        """The joins: each row of this organization alone."""
+        return " ".join(
+            f"LEFT JOIN {model._meta.db_table} {alias} ON {alias}.id = {on}"
+            f" AND {alias}.{tenancy(model)} = $1"
+            for (model, on), alias in self.joins.items()
+        )
 
     def place(self, expression: str) -> int:
-        """Where the statement's rows have the value of an expression."""
+        """Where its rows have the value of an expression."""
         if expression not in self.columns:
             self.columns.append(expression)
         return self.columns.index(expression)
 
+    def id(self, expression: str) -> int:
+        """Where its rows have an id, as text."""
+        return self.place(f"{expression}::text" if self.postgres else expression)
+
     def join(self, model: Any, on: str) -> str:
-        """The alias of the row of this organization that a column names, if there is one."""
-        alias = self.aliases.get((model, on))
-        if alias is None:
-            alias = self.aliases[model, on] = f"j{len(self.joins)}"
-            self.joins.append(
-                f"LEFT JOIN {model._meta.db_table} {alias} ON {alias}.id = {on}"
-                f" AND {alias}.{_tenancy(model)} = $1"
-            )
-        return alias
+        """The alias of the row that a column names, if there is one."""
+        return self.joins.setdefault((model, on), f"j{len(self.joins)}")
 
 
-def _tenancy(model: Any) -> str:
+def tenancy(model: Any) -> str:
+    """The column that names the organization."""
     return "id" if model._meta.db_table == "organization" else "organization_id"
 
 
@@ -116,138 +77,60 @@ class RowView:
     model: Any
     alias: str = "t"
 
-    def name(self, field: str) -> str:
-        """The column of a field of the model."""
-        return str(self.model._meta.fields_db_projection.get(field, field))
-
     def column(self, field: str) -> str:
-        """The same under the alias, in SQL."""
-        return f"{self.alias}.{self.name(field)}"
+        """A field of the model, in SQL."""
+        return f"{self.alias}.{self.model._meta.fields_db_projection.get(field, field)}"
 
-    def raw(self, name: str) -> str:
-        """The source of a column's value as the driver has it."""
-        return f"r[{self.statement.place(self.column(name))}]"
+    def raw(self, field: str) -> str:
+        """The source of a value as the driver has it."""
+        return f"r[{self.statement.place(self.column(field))}]"
 
-    def key(self, column: str) -> str:
-        """The raw value."""
-        return self.raw(column)
+    def key(self, field: str) -> str:
+        """The source of an id, as text."""
+        return f"r[{self.statement.id(self.column(field))}]"
 
-    def text(self, column: str) -> str:
-        """The raw value, as text."""
-        return f"str({self.raw(column)})" if self.statement.postgres else self.raw(column)
-
-    def has(self, name: str, /) -> bool:
-        """Whether it is a column."""
-        return name in self.model._meta.fields_map
-
-    def leaf(self, column: str, type_: GraphQLOutputType, names: Names) -> str:
-        """The raw value, written as its type asks for."""
-        raw = self.raw(column)
-        form = _form(type_, self.statement.postgres)
+    def leaf(self, field: str, type_: GraphQLOutputType, names: Names) -> str:
+        """The source of a value as it stands in the answer."""
+        raw, form = self.raw(field), raw_form(type_, embedded=not self.statement.postgres)
         if form is None:
             return raw
         written = f"{names.add(form)}({raw})"
         return written if is_non_null_type(type_) else f"(None if {raw} is None else {written})"
 
-    def root(self, columns: tuple[str, ...] | None, names: Names, /) -> str:
-        """The row as a tuple with names, or as an instance of its model; values as Python has."""
-        made = self._instance(names) if columns is None else self._facts(columns, names)
+    def root(self, fields: tuple[str, ...] | None, names: Names) -> str:
+        """The source of what a resolver gets: these fields under their names; None: an instance."""
+        made = self._instance(names) if fields is None else self._facts(fields, names)
         # A joined row need not be there.
-        return made if self.alias == "t" else f"(None if {self.raw('id')} is None else {made})"
+        return made if self.alias == "t" else f"(None if {self.key('id')} is None else {made})"
 
     def _instance(self, names: Names) -> str:
-        model = self.model
-        columns = list(model._meta.fields_db_projection.values())
-        values = ", ".join(
-            f"r[{self.statement.place(f'{self.alias}.{column}')}]" for column in columns
-        )
+        model, columns = self.model, list(self.model._meta.fields_db_projection.values())
 
         def make(*row: Any) -> Any:
             return database.instance(model, dict(zip(columns, row, strict=True)))
 
-        return f"{names.add(make)}({values})"
+        return f"{names.add(make)}({', '.join(map(self.raw, columns))})"
 
-    def _facts(self, columns: tuple[str, ...], names: Names) -> str:
-        fields = self.model._meta.fields_map
-        values = [
-            f"{names.add(fields[column].to_python_value)}({self.raw(column)})" for column in columns
-        ]
-        return f"{names.add(namedtuple('Facts', columns))}({', '.join(values)})"
+    def _facts(self, fields: tuple[str, ...], names: Names) -> str:
+        known = self.model._meta.fields_map
+        values = (f"{names.add(known[one].to_python_value)}({self.raw(one)})" for one in fields)
+        return f"{names.add(namedtuple('Facts', fields))}({', '.join(values)})"
 
 
-@dataclass(frozen=True)
 class ObjectView:
     """A Python object whose attributes are the values."""
 
-    postgres: bool
+    def key(self, field: str) -> str:
+        """The source of an id, as text."""
+        return f"(None if r.{field} is None else str(r.{field}))"
 
-    def key(self, column: str) -> str:
-        """The attribute; SQLite has ids as text."""
-        value = f"r.{column}"
-        return value if self.postgres else f"(None if {value} is None else str({value}))"
+    def leaf(self, field: str, type_: GraphQLOutputType, names: Names) -> str:
+        """The source of a value as it stands in the answer."""
+        return f"{names.add(written_by(type_))}(r.{field})"
 
-    def text(self, column: str) -> str:
-        """The attribute, as text."""
-        return f"str(r.{column})"
-
-    def has(self, _name: str, /) -> bool:
-        """Always, since resolvers give what has the attributes of their type."""
-        return True
-
-    def leaf(self, column: str, type_: GraphQLOutputType, names: Names) -> str:
-        """The attribute, written as its type asks for."""
-        return f"{names.add(written_by(type_))}(r.{column})"
-
-    def root(self, _columns: tuple[str, ...] | None, _names: Names) -> str:
+    def root(self, _fields: tuple[str, ...] | None, _names: Names) -> str:
         """The object itself."""
         return "r"
 
 
-def written_by(type_: GraphQLOutputType) -> Any:
-    """The function that writes a leaf's Python value, null and lists included."""
-    if isinstance(type_, GraphQLNonNull):
-        inner = written_by(type_.of_type)
-
-        def required(value: Any) -> Any:
-            written = inner(value)
-            if written is None:
-                raise GraphQLError("A field that can't be null is.")
-            return written
-
-        return required
-    if isinstance(type_, GraphQLList):
-        item = written_by(type_.of_type)
-        return lambda values: None if values is None else [item(value) for value in values]
-    serialize: Any = type_.serialize  # type: ignore[union-attr]
-    return lambda value: None if value is None else serialize(value)
-
-
-def _form(type_: GraphQLOutputType, postgres: bool) -> Any:
-    """The function that writes a leaf's raw value that is not null; None: as it is."""
-    named = get_named_type(type_)
-    if is_list(type_):
-        return orjson.loads
-    if isinstance(named, GraphQLEnumType):
-        names = {getattr(one.value, "value", one.value): name for name, one in named.values.items()}
-        return None if all(value == name for value, name in names.items()) else names.__getitem__
-    forms = {"Int": _int, "BigInt": str, "DateTime": _time, "JSON": orjson.loads}
-    if named.name == "Boolean":
-        return None if postgres else bool
-    return forms.get(named.name)
-
-
-def is_list(type_: GraphQLOutputType) -> bool:
-    """Whether a type is a list, be it nullable or not."""
-    inner = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
-    return isinstance(inner, GraphQLList)
-
-
-def _int(value: int) -> int:
-    if -(2**31) <= value < 2**31:
-        return value
-    raise GraphQLError("Int cannot represent a number of more than 32 bits.")
-
-
-def _time(value: datetime | str) -> str:
-    time = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+View = RowView | ObjectView
