@@ -40,11 +40,10 @@ from app.settings import Settings, SettingsError, load
 SHUTDOWN_SECONDS = 5
 """How long requests under way may take to end when the server is told to stop."""
 
-COLLECT_AFTER = 10_000
+COLLECT_AFTER = 50_000
 """How many more objects were made than went before the collector looks at the new ones."""
 
 _INTERRUPTED = 130
-_OBJECTS = 50_000
 _SCHEMES = ("sqlite", "postgresql", "postgres")
 
 
@@ -131,17 +130,6 @@ def _serve(chosen: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _collect_seldom() -> None:
-    """Leaves what a server keeps for its whole life out of every collection of garbage.
-
-    An answer is thousands of objects that no cycle holds: to look for cycles after every 700 of
-    them, and through all modules now and then, took more time than to make the answer.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_OBJECTS, 20, 50)
-
-
 def _allow_connections() -> None:
     """As many open files as the system grants: each connection is one, and 1,024 are soon held."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -157,7 +145,7 @@ def spare_what_stays() -> None:
     again: that was a third of the time of a large answer.
     """
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
+    gc.set_threshold(COLLECT_AFTER, 20, 50)
 
 
 async def _serving(
@@ -167,12 +155,11 @@ async def _serving(
     address = f"http://{host}:{listener.getsockname()[1]}"
     with told(server.settings):
         async with running(server):
-            spare_what_stays()
             listening.news = f"Bindery serves on {address}/graphql"
             if chosen.demo:
                 secret = await demo.load(server) or await demo.new_key()
                 listening.news += _demo_news(secret, address)
-            _collect_seldom()
+            spare_what_stays()
             await listening.serve(sockets=[listener])
 
 
