@@ -89,16 +89,22 @@ def _destroyed(api: Api, entry: Entry, erased: object) -> list[str]:
 
 def consistency(data: Path, database: Path | None = None) -> list[str]:
     """Where the rows of the database and the files of the store are out of step."""
+
+    def look() -> tuple[list[str], bool]:
+        found = compared(data, database)
+        return found, not found
+
+    return within(look)
+
+
+def compared(data: Path, database: Path | None = None) -> list[str]:
+    """The same, as it is now; what is under way is not waited for."""
     file = database or data / "bindery.db"
-    return within(lambda: _compared(data, file))
-
-
-def _compared(data: Path, file: Path) -> tuple[list[str], bool]:
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
-        rows = database.execute("SELECT blob, hash FROM binary_part WHERE blob IS NOT NULL")
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as opened:
+        rows = opened.execute("SELECT blob, hash FROM binary_part WHERE blob IS NOT NULL")
         parts: dict[str, str] = dict(rows)
-        (intents,) = database.execute("SELECT count(*) FROM storage_intent").fetchone()
-        (garbage,) = database.execute("SELECT count(*) FROM storage_gc").fetchone()
+        (intents,) = opened.execute("SELECT count(*) FROM storage_intent").fetchone()
+        (garbage,) = opened.execute("SELECT count(*) FROM storage_gc").fetchone()
     files = {path.name: path for path in (data / "blobs").glob("??/*")}
     found = [f"{name} is an orphan file" for name in files.keys() - parts.keys()]
     found += [f"{name} has no file" for name in parts.keys() - files.keys()]
@@ -107,7 +113,7 @@ def _compared(data: Path, file: Path) -> tuple[list[str], bool]:
             found.append(f"{name} has other bytes than its part")
     if intents or garbage:
         found.append(f"{intents} intents and {garbage} garbage blobs are left")
-    return found, not found
+    return found
 
 
 def within(attempt: Callable[[], tuple[T, bool]]) -> T:

@@ -22,7 +22,7 @@ from tests.journeys.checks import Failed
 Plant = Callable[[], object]
 """What plants a bug into a server, before it starts."""
 
-_NEWS: Final = "Bindery serves on "
+_NEWS: Final = b"Bindery serves on "
 _PARENT_DEATH_SIGNAL: Final = 1
 
 
@@ -53,17 +53,14 @@ def served(
     No thread may run here meanwhile: a child has only the one that forked it.
     """
     begun = time.perf_counter()
-    reading, writing = os.pipe()
+    known = _size(log)
     pid = os.fork()
     if not pid:
-        _serve(data, log=log, database=database, plant=plant, writing=writing)
-    os.close(writing)
-    with os.fdopen(reading) as said:
-        url = _address(said)
+        _serve(data, log=log, database=database, plant=plant)
+    url = _address(log, known, pid)
     if url is not None:
         return Forked(pid, url, time.perf_counter() - begun)
-    _, status = os.waitpid(pid, 0)
-    raise Failed(f"The server ended with status {status} at its start: {log.read_text()[-600:]}")
+    raise Failed(f"The server ended at its start: {log.read_text()[-600:]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,33 +78,29 @@ class Watched:
             os.kill(self.pid, signal.SIGKILL)
         with self.report:
             traced = tracer.read_report(self.report.read())
-        os.waitpid(self.follower, 0)
+        with suppress(ChildProcessError):
+            os.waitpid(self.follower, 0)
         return traced
 
 
 def watched(data: Path, *, log: Path, fault: tracer.Fault, plant: Plant | None = None) -> Watched:
     """Start a server on `data` that a fault befalls as it changes files there."""
-    reading, writing = os.pipe()
+    known = _size(log)
     report, told = os.pipe()
     pid = os.fork()
     if not pid:
-        _trace(data, log=log, fault=fault, plant=plant, writing=writing, told=told)
-    os.close(writing)
+        _trace(data, log=log, fault=fault, plant=plant, told=told)
     os.close(told)
     reports = os.fdopen(report)
-    server = int(reports.readline())
-    with os.fdopen(reading) as said:
-        return Watched(server, pid, _address(said), reports)
+    return Watched(int(reports.readline()), pid, _address(log, known, pid), reports)
 
 
-def _trace(
-    data: Path, *, log: Path, fault: tracer.Fault, plant: Plant | None, writing: int, told: int
-) -> None:
+def _trace(data: Path, *, log: Path, fault: tracer.Fault, plant: Plant | None, told: int) -> None:
     """Be the server's tracer."""
 
     def program() -> NoReturn:
         os.close(told)
-        _serve(data, log=log, plant=plant, writing=writing)
+        _serve(data, log=log, plant=plant)
 
     try:
         _end_with_parent()
@@ -127,11 +120,32 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, int(signal.SIGKILL), 0, 0, 0)
 
 
-def _address(said: IO[str]) -> str | None:
-    for line in said:
-        if line.startswith(_NEWS):
-            return line.removeprefix(_NEWS).strip().removesuffix("/graphql")
-    return None
+def _size(log: Path) -> int:
+    return log.stat().st_size if log.exists() else 0
+
+
+def _since(log: Path, known: int) -> bytes:
+    """What was added to the log since it had this size."""
+    if not log.exists():
+        return b""
+    with log.open("rb") as file:
+        file.seek(known)
+        return file.read()
+
+
+def _address(log: Path, known: int, pid: int) -> str | None:
+    """Where the server serves, as soon as the log says so; None when the process has ended.
+
+    What it says goes to a file: a pipe that nobody reads any more would stop it some day.
+    """
+    while True:
+        ended, _ = os.waitpid(pid, os.WNOHANG)
+        for line in _since(log, known).splitlines(keepends=True):
+            if line.startswith(_NEWS) and line.endswith(b"\n"):
+                return line.removeprefix(_NEWS).strip().removesuffix(b"/graphql").decode()
+        if ended:
+            return None
+        time.sleep(0.003)
 
 
 def command(*arguments: str) -> tuple[int, str]:
@@ -159,7 +173,6 @@ def _serve(
     data: Path,
     *,
     log: Path,
-    writing: int,
     database: Path | None = None,
     plant: Plant | None = None,
 ) -> NoReturn:
@@ -167,9 +180,9 @@ def _serve(
     status = 1
     try:
         _end_with_parent()
-        errors = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(writing, 1)
-        os.dup2(errors, 2)
+        said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(said, 1)
+        os.dup2(said, 2)
         _say_plainly()
         # A boot is named when the code is imported, and that is shared here.
         presence.BOOT = new_id()

@@ -15,7 +15,7 @@ from app.actions.unit import Unit
 from app.models import BinaryPart
 from app.storage import syscalls
 from app.storage.disk import DiskStore
-from tests.faults import failing, points, power, rounds
+from tests.faults import erased, failing, points, power, rounds
 from tests.faults.forked import Plant
 from tests.soak.turn import Turn
 
@@ -110,6 +110,11 @@ def fsync_retried() -> None:
     _replace(syscalls, "sync_file", sync_file)
 
 
+def not_truncated() -> None:
+    """What is destroyed stays, as zeros, for whoever has it open."""
+    _replace(syscalls, "cut", lambda _descriptor: None)
+
+
 @dataclass(frozen=True, slots=True)
 class Bug:
     """A bug, and the suite that is to catch it."""
@@ -132,6 +137,10 @@ def _in_the_dark(turn: Turn, plant: Plant) -> None:
     power.cut(turn, plant=plant, disks=2)
 
 
+def _erased(turn: Turn, plant: Plant) -> None:
+    erased.destroyed(turn, plant=plant)
+
+
 def _failing_fsync(turn: Turn, plant: Plant) -> None:
     failing.failed(turn, plant=plant, only=failing.FSYNC_ONCE, until=6)
 
@@ -145,6 +154,7 @@ BUGS: Final = (
     Bug("acknowledge before commit", "R2", acknowledged_early, _at_random),
     Bug("gc not drained", "R2", gc_not_drained, _at_random),
     Bug("fsync retried", "R5", fsync_retried, _failing_fsync),
+    Bug("destroy without truncate", "E1", not_truncated, _erased),
 )
 
 
