@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 from datetime import UTC, datetime
@@ -16,10 +17,13 @@ from uuid import uuid4
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.proxies import see_through
+from app.rules.access import KEY_PREFIX
 from app.settings import Network
 
 LONGEST_PATH: Final = 200
 """How many characters of a path are told; no path of this server has as many."""
+_HIDDEN: Final = re.compile(f"({KEY_PREFIX}|signature=)[A-Za-z0-9_-]+")
+"""What is no part of a path, but for a client that mixed something up: keys, and a link's end."""
 
 log = logging.getLogger("bindery.access")
 
@@ -93,7 +97,7 @@ def _line(scope: Scope, seen: _Seen, *, at: datetime, seconds: float) -> str:
         "address": client[0] if client else None,
         "scheme": scope["scheme"],
         "method": scope.get("method", "WEBSOCKET"),
-        "path": scope["path"][:LONGEST_PATH],
+        "path": _HIDDEN.sub(r"\1…", scope["path"])[:LONGEST_PATH],
         "status": seen.status,
         "bytes": seen.bytes,
         "milliseconds": round(seconds * 1000, 2),

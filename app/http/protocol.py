@@ -166,3 +166,5 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.close_timeout = CLOSE_SECONDS
+        # What a client sends holds its key, and no log is for that, however much it tells.
+        self.conn.debug = False

@@ -96,6 +96,13 @@ async def read(organization_id: Any) -> World:
 
 
 async def build(api: Api, *, size: int = 5) -> World:
+    """Fills the organization of a key, and gives all of its rows."""
+    await fill(api, size=size)
+    found = await api.ask("{ organization { id } }")
+    return await read(found["organization"]["id"].rsplit(":", 1)[1])
+
+
+async def fill(api: Api, *, size: int = 5) -> None:
     """Fills the organization of a key through the API; `size`, from 2, is how many of each."""
     products = [await api.product(f"product-{n}", (ARM, X86)[n % 2]) for n in range(size)]
     cohorts = [await api.cohort(products[0], f"cohort-{n}") for n in range(size)]
@@ -111,8 +118,6 @@ async def build(api: Api, *, size: int = 5) -> World:
     await _devices(api, products, cohorts[0], releases, bundles[0], size)
     await _changes(api, products[0], cohorts[0], releases[0], size)
     await api.do("archiveProduct", "product { id }", productId=products[-1])
-    found = await api.ask("{ organization { id } }")
-    return await read(found["organization"]["id"].rsplit(":", 1)[1])
 
 
 async def _versions(api: Api, size: int) -> list[str]:
