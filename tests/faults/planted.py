@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -14,8 +15,9 @@ from app.actions import moves, part, presence
 from app.actions.unit import Unit
 from app.models import BinaryPart
 from app.storage import syscalls
+from app.storage.content import Digest
 from app.storage.disk import DiskStore
-from tests.faults import erased, failing, points, power, rounds
+from tests.faults import erased, failing, flips, points, power, racing, rounds
 from tests.faults.forked import Plant
 from tests.soak.turn import Turn
 
@@ -115,6 +117,38 @@ def not_truncated() -> None:
     _replace(syscalls, "cut", lambda _descriptor: None)
 
 
+def anyone_wins() -> None:
+    """A move that changed no row, since another was first, goes on as if it had."""
+
+    async def refuse(*_arguments: object) -> None:
+        return
+
+    _replace(moves, "_refuse", refuse)
+
+
+def hashed_in_memory() -> None:
+    """What is verified are the bytes that came, and not those that lie on the disk."""
+    came: dict[str, bytes] = {}
+    written = DiskStore.write
+
+    async def write(
+        store: DiskStore, name: str, chunks: AsyncIterator[bytes], *, expect: Digest
+    ) -> Digest:
+        async def seen() -> AsyncIterator[bytes]:
+            async for chunk in chunks:
+                came[name] = came.get(name, b"") + chunk
+                yield chunk
+
+        return await written(store, name, seen(), expect=expect)
+
+    async def digest(_store: DiskStore, names: Sequence[str], **_options: object) -> Digest:
+        content = b"".join(came[name] for name in names)
+        return Digest(hashlib.sha256(content).hexdigest(), len(content))
+
+    _replace(DiskStore, "write", write)
+    _replace(DiskStore, "digest", digest)
+
+
 @dataclass(frozen=True, slots=True)
 class Bug:
     """A bug, and the suite that is to catch it."""
@@ -141,6 +175,14 @@ def _erased(turn: Turn, plant: Plant) -> None:
     erased.destroyed(turn, plant=plant)
 
 
+def _flipped(turn: Turn, plant: Plant) -> None:
+    flips.flipped(turn, plant=plant)
+
+
+def _raced(turn: Turn, plant: Plant) -> None:
+    racing.raced(turn, plant=plant)
+
+
 def _failing_fsync(turn: Turn, plant: Plant) -> None:
     failing.failed(turn, plant=plant, only=failing.FSYNC_ONCE, until=6)
 
@@ -152,8 +194,10 @@ BUGS: Final = (
     Bug("no intent row", "R2", no_intent, _at_random),
     Bug("unlink before commit", "R1", unlink_first, _at_each),
     Bug("acknowledge before commit", "R2", acknowledged_early, _at_random),
+    Bug("no compare-and-set", "R7", anyone_wins, _raced),
     Bug("gc not drained", "R2", gc_not_drained, _at_random),
     Bug("fsync retried", "R5", fsync_retried, _failing_fsync),
+    Bug("hash of memory instead of disk", "R10", hashed_in_memory, _flipped),
     Bug("destroy without truncate", "E1", not_truncated, _erased),
 )
 
