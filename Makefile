@@ -38,7 +38,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install run explorer explorer-or-none explorer-test test lint format journey \
-	bench bench-peers bench-quick bench-fleet bench-fsck conformance faults half-open suites soak races \
+	bench bench-peers bench-quick bench-fleet bench-fsck bench-content conformance faults half-open suites soak races \
 	schema-lint docker-scripts ci lock clean
 
 help: ## List the targets.
@@ -169,6 +169,9 @@ bench-fleet: install ## Ask a cohort of 10,000 devices and 500 releases; print s
 
 bench-fsck: install ## Have fsck look at 1,000 and at 100,000 binaries; at most 60 s.
 	$(BIN)/python -m bench.fsck_records
+
+bench-content: install ## Upload, hash and download 1 GiB beside dd, openssl and plain reading.
+	$(BIN)/python -m bench.content
 
 docker-scripts: install ## Play the Dockerfile without Docker, as an unprivileged user.
 	docker/check.sh

@@ -134,7 +134,7 @@ class StoredBlob:
                 raise ContentCorrupt(f"The stored bytes {self._name} are missing.") from error
             raise
         self.size = syscalls.file_size(self._file)
-        self._check_not_erased()
+        self.check_not_erased()
         syscalls.read_ahead(self._file)
 
     def __enter__(self) -> StoredBlob:
@@ -181,9 +181,10 @@ class StoredBlob:
         if missing and not got:
             raise ContentCorrupt(f"The stored bytes {self._name} are cut: {missing} are missing.")
         # Asked after the read: if erasing has not begun now, what was read is no zero of it.
-        self._check_not_erased()
+        self.check_not_erased()
 
-    def _check_not_erased(self) -> None:
+    def check_not_erased(self) -> None:
+        """Raise `ContentCorrupt` if what was read until now may soon be gone for good."""
         assert self._file is not None
         if syscalls.is_being_erased(self._file):
             raise ContentCorrupt(f"The stored bytes {self._name} are being erased.")

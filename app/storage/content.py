@@ -157,10 +157,10 @@ class ContentStore(Protocol):
     ) -> AsyncGenerator[bytes, None]:
         """Yield `length` bytes (by default: the rest) from byte `start` on, 1 MiB at a time.
 
-        `running` is updated with every block before it is yielded. It ends without an error only
-        after exactly these bytes. Close it (`aclosing`) when leaving it early. Raises
-        `ContentCorrupt` if the blob is missing, shorter than asked, or erased meanwhile, and
-        `ValueError` for a negative range.
+        `running` is updated with all of these bytes before the last block is yielded. It ends
+        without an error only after exactly these bytes. Close it (`aclosing`) when leaving it
+        early. Raises `ContentCorrupt` if the blob is missing, shorter than asked, or erased
+        meanwhile, and `ValueError` for a negative range.
         """
 
     async def digest(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import aclosing, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -144,14 +145,35 @@ class DiskStore:
             with self._typed():
                 await self._open_threads.run(blob.open)
             end = end_of_range(path.name, start=start, length=length, size=blob.size)
-            while start < end:
-                size = min(PIECE, end - start)
+            async with aclosing(self._ahead(blob, start=start, end=end, running=running)) as blocks:
+                async for block in blocks:
+                    yield block
+
+    async def _ahead(
+        self, blob: StoredBlob, *, start: int, end: int, running: Running | None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the blocks; while one is dealt with, the next one is read already."""
+
+        def begin() -> Future[bytes]:
+            size = min(PIECE, end - start)
+            return self._open_threads.begin(blob.block, start=start, size=size, running=running)
+
+        reading = begin() if start < end else None
+        try:
+            while reading is not None:
+                threads = self._open_threads
                 with self._typed():
-                    block = await self._open_threads.run(
-                        blob.block, start=start, size=size, running=running
-                    )
+                    block = await threads.ended(reading)
+                start += len(block)
+                reading = begin() if start < end else None
+                # It may be some time since this block was read.
+                blob.check_not_erased()
                 yield block
-                start += size
+        finally:
+            if reading is not None:
+                # The file may be closed only then; how it ended, nobody wants to know any more.
+                with suppress(Exception):
+                    await Threads.ended(reading)
 
     async def digest(
         self, names: Sequence[str], *, progress: Callable[[int], None], stop: threading.Event

@@ -34,6 +34,15 @@ class Threads:
         """Run short `work` to its end, and return its result; a cancellation waits for it."""
         return await _outcome(_submit(self._short, work, *args, **options), give_up=_wait)
 
+    def begin(self, work: Callable[_P, _T], *args: _P.args, **options: _P.kwargs) -> Future[_T]:
+        """Have short `work` done meanwhile; `ended` gives its result, and has to be awaited."""
+        return _submit(self._short, work, *args, **options)
+
+    @staticmethod
+    async def ended(job: Future[_T]) -> _T:
+        """Return the result of what was begun; a cancellation waits for it."""
+        return await _outcome(job, give_up=_wait)
+
     async def run_long(self, work: Callable[[threading.Event], _T]) -> _T:
         """Run `work(abandoned)`, and return its result.
 
