@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterable
 
-from tests.soak.record import Count, store, stored
+from tests.soak.record import Count, commit, store, stored
 from tests.soak.registry import SUITES, Suite
 from tests.soak.turn import Turn
 
@@ -43,9 +43,11 @@ def soak(suite: Suite, minutes: float, seed: int | None, *, anew: bool = False) 
     if seed is not None and seed != count.seed and count.done:
         raise SystemExit(f"{suite.name} is under way with the seed {count.seed}; add ANEW=1.")
     turn = Turn(suite.name, count.done, suite.full, seed or count.seed, minutes * 60)
+    # The code that runs is what is there now, whatever is committed while it does.
+    played = commit()
     status = 0 if turn.over else _played(suite, turn)
     if turn.done:
-        count = count.after(turn)
+        count = count.after(turn, played)
         store(count)
     _say(f"{suite.name} in all {count.done} of {suite.full}, {count.found} found")
     return status

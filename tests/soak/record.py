@@ -47,14 +47,14 @@ class Count:
     commit: str = "–"
     on: str = "–"
 
-    def after(self, turn: Turn) -> Count:
-        """The count with a run added, made of the code and on the day that are now."""
+    def after(self, turn: Turn, commit: str) -> Count:
+        """The count with a run of a commit's code added, on the day that is now."""
         return replace(
             self,
             done=turn.next,
             found=self.found + len(turn.found),
             seed=turn.seed,
-            commit=_commit(),
+            commit=commit,
             on=f"{datetime.now(UTC):%Y-%m-%d}",
         )
 
@@ -95,7 +95,8 @@ def store(count: Count) -> None:
     PAGE.write_text(page((stored() | {count.suite: count}).values()), encoding="utf-8")
 
 
-def _commit() -> str:
+def commit() -> str:
+    """The commit that is checked out, with `+` where something was changed since."""
     head = _git("rev-parse", "--short=9", "HEAD")
     changed = _git("status", "--porcelain", "--", ".", ":!docs/soak.md")
     return head + "+" * bool(changed)

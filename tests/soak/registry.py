@@ -64,10 +64,10 @@ SUITES: Final = {
         _faults("D1", "clients that vanish", "vanishing", 10_000, 500, 60),
         _faults("R10", "flipped bits of content", "flips", 1_000, 50, 60),
         _faults("R4", "planted bugs, of which none escapes", "planted", 11, 11, 240),
-        Suite("S2", "permissions", "tests.suites.matrix", _PERMISSIONS, _PERMISSIONS, 150),
-        Suite("S3", "swaps between organizations", "tests.suites.swaps", 50_000, 2_000, 100),
+        Suite("S2", "permissions", "tests.suites.matrix", _PERMISSIONS, _PERMISSIONS, 90),
+        Suite("S3", "swaps between organizations", "tests.suites.swaps", 50_000, 2_000, 90),
         Suite("S4", "generated operations", "tests.suites.generated", 20_000, 2_000, 150),
-        Suite("S7", "lives that leave no secret", "tests.suites.leaks", 10, 2, 90),
-        Suite("S6", "hostile requests", "tests.suites.hostiles", 96, 96, 60),
+        Suite("S6", "hostile requests", "tests.suites.hostiles", 96, 96, 30),
+        Suite("S7", "lives that leave no secret", "tests.suites.leaks", 10, 2, 50),
     )
 }

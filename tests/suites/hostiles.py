@@ -10,6 +10,7 @@ from typing import Any, Final
 from app.cli import spare_what_stays
 from tests.conftest import new_api
 from tests.soak.turn import Turn
+from tests.suites.answers import inside_told, wrong_status
 from tests.suites.documents import Hostile
 from tests.suites.requests import hostile
 from tests.suites.stage import Stage, postgres, staged
@@ -60,6 +61,8 @@ async def judged(stage: Stage, key: str, document: Hostile) -> list[str]:
     found = []
     if min(taken) >= CPU_SECONDS:
         found.append(f"took {1000 * min(taken):.0f} ms of CPU")
+    if wrong := wrong_status(response.status_code) or inside_told(response.text):
+        found.append(wrong)
     answer: dict[str, Any] = response.json()
     told = answer.get("errors", [{}])[0].get("extensions", {})
     if told.get("code") != document.code:

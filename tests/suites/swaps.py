@@ -17,6 +17,7 @@ import httpx
 
 from app.rules.access import Role
 from tests.soak.turn import Turn
+from tests.suites.answers import inside_told, wrong_status
 from tests.suites.links import LINK_PLACES, LinkPlace
 from tests.suites.places import TEXTS, Place, places
 from tests.suites.stage import DATABASES, postgres, staged
@@ -119,8 +120,9 @@ class Swaps:
                 text = text.replace(name, "TAKEN")
             if turn == 0 and (seen := self.other.seen_in(text)):
                 return [f"{role} {place}: tells {seen}"]
-            if response.status_code >= 500 or "INTERNAL_SERVER_ERROR" in text:
-                return [f"{role} {place}: {response.status_code} {text[:200]}"]
+            wrong = wrong_status(response.status_code) or inside_told(text, place.operation.text)
+            if wrong or "INTERNAL_SERVER_ERROR" in text:
+                return [f"{role} {place}: {wrong} {text[:200]}"]
             told.append(f"{response.status_code} {_told(text, place.operation.kind)}")
         if not told[0] == told[1] == told[2]:
             return [f"{role} {place}: {_difference(told)}"]
