@@ -64,6 +64,7 @@ SUITES: Final = {
         _faults("D1", "clients that vanish", "vanishing", 10_000, 500, 60),
         _faults("R10", "flipped bits of content", "flips", 1_000, 50, 60),
         _faults("R4", "planted bugs, of which none escapes", "planted", 11, 11, 240),
+        Suite("P1", "operations by both executors", "tests.suites.executors", 50_000, 2_000, 100),
         Suite("S2", "permissions", "tests.suites.matrix", _PERMISSIONS, _PERMISSIONS, 90),
         Suite("S3", "swaps between organizations", "tests.suites.swaps", 50_000, 2_000, 90),
         Suite("S4", "generated operations", "tests.suites.generated", 20_000, 2_000, 150),

@@ -63,11 +63,11 @@ class Builder:
     def finish(self, expression: str) -> Builder:
         """Generates the function: a list of answers from sources and the values of the steps."""
         values = [f"v{place}" for place in range(len(self.steps))]
-        each, among = "r", "rows"
-        if values:
-            each, among = f"r, {', '.join(values)}", f"zip(rows, {', '.join(values)})"
+        each, among = ", ".join(["r", *values]), ", ".join(["rows", *values])
         given = ", ".join(["rows", *self.kinds.values(), *values])
-        text = f"lambda {given}: [{expression} for {each} in {among}]"
+        text = (
+            f"lambda {given}: [{expression} for {each} in {f'zip({among})' if values else among}]"
+        )
         self.make = eval(text, self.names)  # noqa: S307
         return self
 

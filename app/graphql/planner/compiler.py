@@ -15,7 +15,6 @@ from graphql import (
     GraphQLNamedType,
     GraphQLObjectType,
     OperationDefinitionNode,
-    VariableNode,
     get_argument_values,
     get_named_type,
     get_nullable_type,
@@ -23,7 +22,6 @@ from graphql import (
     is_leaf_type,
     is_list_type,
     is_non_null_type,
-    visit,
 )
 from graphql.execution.collect_fields import (
     FieldDetails,
@@ -31,7 +29,6 @@ from graphql.execution.collect_fields import (
     collect_fields,
     collect_subfields,
 )
-from graphql.language import Visitor
 from strawberry.types.arguments import convert_arguments
 
 from app.graphql.declared import PLAN, ById, Children, Identity, Needs, ToMany, ToOne
@@ -39,7 +36,9 @@ from app.graphql.leaves import written_by
 from app.graphql.planner.builder import Builder, Declined
 from app.graphql.planner.paged import Pages, Part
 from app.graphql.planner.steps import Arguments, Calls, Completion, Named, Rows
-from app.graphql.planner.views import ObjectView, RowView, Statement, View
+from app.graphql.planner.views import ObjectView, RowView, View
+from app.graphql.variables import variables_in
+from app.reads.statement import Statement
 
 BACK = "strawberry-definition"
 """Where a type or field of graphql-core names what Strawberry made it of."""
@@ -61,11 +60,6 @@ class Field:
     def strawberry(self) -> Any:
         """What Strawberry knows of it."""
         return self.core.extensions[BACK]
-
-    @property
-    def declared(self) -> Any:
-        """What is said beside it, if anything."""
-        return self.strawberry.metadata.get(PLAN)
 
     @property
     def is_attribute(self) -> bool:
@@ -130,7 +124,7 @@ class Compiler:
 
     def _value(self, type_: GraphQLObjectType, field: Field) -> str:
         view, builder = field.view, field.builder
-        match field.declared:
+        match field.strawberry.metadata.get(PLAN):
             case Identity():
                 kind = type_.extensions[BACK].origin.row.prn_kind
                 return f"{builder.prefix(kind)} + {view.key('id')}"
@@ -206,7 +200,7 @@ class Compiler:
         return pages.node(self._built(*self._selected(type_.fields[name].type, details), view))
 
     def _calls(self, field: Field) -> Calls:
-        declared = field.declared
+        declared = field.strawberry.metadata.get(PLAN)
         columns = declared.columns if isinstance(declared, Needs) else None
         assert field.core.resolve is not None
         return Calls(
@@ -284,19 +278,3 @@ def _leaves(write: Callable[[Any], Any]) -> Any:
 
 def _missing() -> NoReturn:
     raise Declined("null")
-
-
-class _Variables(Visitor):
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def enter_variable(self, node: VariableNode, *_: Any) -> None:
-        self.names.add(node.name.value)
-
-
-def variables_in(node: Any) -> set[str]:
-    """The names of the variables in a part of a document."""
-    visitor = _Variables()
-    visit(node, visitor)
-    return visitor.names

@@ -12,9 +12,9 @@ from app.graphql.connections import write_cursor
 from app.graphql.declared import ToMany
 from app.graphql.planner.builder import Builder, Run
 from app.graphql.planner.steps import Arguments, Of
-from app.graphql.planner.views import Statement
 from app.reads import pages
 from app.reads.pages import Page, Spec
+from app.reads.statement import Statement
 
 
 @dataclass
@@ -38,8 +38,6 @@ class Read:
         return found
 
 
-_NO_PARENT = 0
-"""The key of the one page of a list that has no parent."""
 Part = Callable[[Read], Awaitable[Sequence[Any]]]
 """A selected field of a connection: a value for each page; or of its edges: for each row."""
 Parts = Mapping[str, Part]
@@ -96,7 +94,7 @@ class Pages:
         )
         grouped: dict[Any, list[Any]] = {key: [] for key in read.keys}
         for row in await database.fetch(sql, arguments):
-            grouped[_NO_PARENT if self._parent is None else row[self._parent]].append(row)
+            grouped[0 if self._parent is None else row[self._parent]].append(row)
         read.pages = [pages.page_of(read.spec, rows) for rows in grouped.values()]
         read.rows = [row for page in read.pages for row in page.rows]
 
@@ -120,18 +118,14 @@ class Pages:
 
     def node(self, builder: Builder) -> Part:
         """The field `node` of an edge."""
-
-        async def values(read: Read) -> Sequence[Any]:
-            return await builder.build(read.run, read.rows)
-
-        return values
+        return lambda read: builder.build(read.run, read.rows)
 
     def cursor(self) -> Part:
         """The field `cursor` of an edge."""
-        cursor = self._cursor()
+        write = self._cursor()
 
         async def values(read: Read) -> Sequence[Any]:
-            return [cursor(read, row) for row in read.rows]
+            return [write(read, row) for row in read.rows]
 
         return values
 
@@ -140,10 +134,9 @@ class Pages:
         cursor = self._cursor()
 
         def value(name: str, page: Page, read: Read) -> Any:
-            if name == "__typename":
-                return "PageInfo"
-            if name in ("hasNextPage", "hasPreviousPage"):
-                return page.has_next if name == "hasNextPage" else page.has_previous
+            known = {"hasNextPage": page.has_next, "hasPreviousPage": page.has_previous}
+            if name in known or name == "__typename":
+                return known.get(name, "PageInfo")
             row = page.rows and page.rows[0 if name == "startCursor" else -1]
             return cursor(read, row) if row else None
 

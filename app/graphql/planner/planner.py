@@ -8,25 +8,23 @@ from functools import lru_cache
 from typing import Any
 
 from graphql import (
-    DirectiveNode,
     FragmentDefinitionNode,
     GraphQLError,
     OperationDefinitionNode,
     OperationType,
     get_variable_values,
-    visit,
 )
 from graphql.execution.collect_fields import FragmentDetails
-from graphql.language import Visitor
 from strawberry.types import ExecutionResult
 
 from app import database
 from app.graphql.context import Context
 from app.graphql.gate import KEPT, Gate, Prepared, measured, parsed, validated
 from app.graphql.planner.builder import Builder, Declined, Run
-from app.graphql.planner.compiler import Compiler, variables_in
+from app.graphql.planner.compiler import Compiler
 from app.graphql.schema import Schema
 from app.graphql.transport import Operation
+from app.graphql.variables import variables_in
 from app.rules.access import Role
 from app.rules.errors import BinderyError
 
@@ -48,7 +46,7 @@ class Planner:
 
         It declines whatever has an error in it, so that errors have one source.
         """
-        spent, before = context.spent, context.spent.cost if context.spent else 0
+        before = context.spent.cost if context.spent else 0
         try:
             result = await self._answer(operation, context)
         except Declined as declined:
@@ -62,8 +60,8 @@ class Planner:
             context.server.metrics.plans.planned()
             return result
         context.server.metrics.plans.declined(reason)
-        if spent:
-            spent.cost = before
+        if context.spent:
+            context.spent.cost = before
         return None
 
     async def _answer(self, operation: Operation, context: Context) -> ExecutionResult:
@@ -125,9 +123,7 @@ class Planner:
             for one in document.definitions
             if isinstance(one, FragmentDefinitionNode)
         }
-        conditions = _Conditions()
-        visit(document, conditions)
-        return Known(operation, fragments, sorted(conditions.names))
+        return Known(operation, fragments, sorted(variables_in(document, in_directives=True)))
 
 
 @dataclass
@@ -139,15 +135,3 @@ class Known:
     conditions: list[str]
     """The variables of its directives: a plan is for one set of their values."""
     plans: dict[Any, Builder] = field(default_factory=dict)
-
-
-class _Conditions(Visitor):
-    """Finds the variables in directives."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
-        for argument in node.arguments or ():
-            self.names |= variables_in(argument.value)

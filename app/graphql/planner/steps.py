@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from strawberry.utils.await_maybe import await_maybe
+
 from app import database
 from app.graphql.planner.builder import Builder, Declined, Run
-from app.graphql.planner.views import Statement, tenancy
+from app.reads.statement import Statement
 
 Arguments = Callable[[Run], dict[str, Any]]
 """A field's arguments as an execution gives them."""
@@ -36,8 +38,8 @@ class Rows:
         """Null where there is no key or no row; one statement for all."""
         keys = [self.key(source) for source in sources]
         wanted = list(dict.fromkeys(key for key in keys if key is not None))
-        bound = [run.context.organization_id, wanted]
-        rows = await database.fetch(self._sql(), bound) if wanted else ()
+        sql, bound = self.statement.rows(self.by, self.order), [run.context.organization_id, wanted]
+        rows = await database.fetch(sql, bound) if wanted else ()
         built = await self.builder.build(run, rows)
         if self.order is None:
             one = {row[self.place]: value for row, value in zip(rows, built, strict=True)}
@@ -46,13 +48,6 @@ class Rows:
         for row, value in zip(rows, built, strict=True):
             many[row[self.place]].append(value)
         return [many.get(key) for key in keys]
-
-    def _sql(self) -> str:
-        chosen, order = self.statement, f" ORDER BY t.{self.order}" if self.order else ""
-        return (
-            f"SELECT {chosen.selected} FROM {chosen.model._meta.db_table} t {chosen.joined}"
-            f" WHERE t.{tenancy(chosen.model)} = $1 AND t.{self.by} {{ids:2}}{order}"
-        )
 
 
 @dataclass
@@ -90,15 +85,11 @@ class Calls:
         asked = [place for place, root in enumerate(roots) if root is not None]
         found = [self.resolve(roots[place], run.info, **arguments) for place in asked]
         if any(map(inspect.isawaitable, found)):
-            found = await asyncio.gather(*map(_awaited, found))
+            found = await asyncio.gather(*map(await_maybe, found))
         values: list[Any] = [None] * len(roots)
         for place, value in zip(asked, await self.complete(run, found), strict=True):
             values[place] = value
         return values
-
-
-async def _awaited(value: Any) -> Any:
-    return await value if inspect.isawaitable(value) else value
 
 
 @dataclass
@@ -106,7 +97,6 @@ class Completion:
     """What resolvers gave, as objects of a type or lists of them: one batch of answers."""
 
     builders: Callable[[Any], Builder]
-    """The builder for an object, by the type that it is of."""
     listed: bool
     required: bool
     items_required: bool

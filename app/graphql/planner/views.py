@@ -7,13 +7,14 @@ text in every row, since PostgreSQL writes a uuid in a fraction of the time that
 from __future__ import annotations
 
 from collections import namedtuple
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from graphql import GraphQLOutputType, is_non_null_type
 
 from app import database
 from app.graphql.leaves import raw_form, written_by
+from app.reads.statement import Statement
 
 
 class Names(dict[str, Any]):
@@ -24,49 +25,6 @@ class Names(dict[str, Any]):
         name = f"n{len(self)}"
         self[name] = value
         return name
-
-
-@dataclass
-class Statement:
-    """What one statement selects of a model `t` and of its joins; `$1` is the organization."""
-
-    model: Any
-    postgres: bool
-    columns: list[str] = field(default_factory=list)
-    joins: dict[tuple[Any, str], str] = field(default_factory=dict)
-
-    @property
-    def selected(self) -> str:
-        """The list of what it selects."""
-        return ", ".join(self.columns)
-
-    @property
-    def joined(self) -> str:
-        """The joins: each row of this organization alone."""
-        return " ".join(
-            f"LEFT JOIN {model._meta.db_table} {alias} ON {alias}.id = {on}"
-            f" AND {alias}.{tenancy(model)} = $1"
-            for (model, on), alias in self.joins.items()
-        )
-
-    def place(self, expression: str) -> int:
-        """Where its rows have the value of an expression."""
-        if expression not in self.columns:
-            self.columns.append(expression)
-        return self.columns.index(expression)
-
-    def id(self, expression: str) -> int:
-        """Where its rows have an id, as text."""
-        return self.place(f"{expression}::text" if self.postgres else expression)
-
-    def join(self, model: Any, on: str) -> str:
-        """The alias of the row that a column names, if there is one."""
-        return self.joins.setdefault((model, on), f"j{len(self.joins)}")
-
-
-def tenancy(model: Any) -> str:
-    """The column that names the organization."""
-    return "id" if model._meta.db_table == "organization" else "organization_id"
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ class Both:
         """The same with another role."""
         return replace(self, actor=replace(self.actor, role=role))
 
-    def generator(self, seed: int, found: world.World) -> Generator:
+    def generator(self, chance: Random, found: world.World) -> Generator:
         """Random operations about what is there."""
         cursors = {
             f"{kind}Connection": [self._cursor(kind, row.id) for row in rows]
@@ -86,7 +86,7 @@ class Both:
             if kind not in UNCHAINED
         }
         ids = {kind: world.names(rows) for kind, rows in found.rows.items()}
-        return Generator(schema._schema, Values(ids, cursors, TEXTS), Random(seed))
+        return Generator(schema._schema, Values(ids, cursors, TEXTS), chance)
 
     def _cursor(self, kind: str, id: Any) -> str:
         return write_cursor(self.context(), f"{kind}:CREATED_AT:{kind == 'Event'}", id, id)

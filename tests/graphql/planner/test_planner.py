@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -124,7 +125,7 @@ async def test_statements_are_one_for_each_list(
 async def test_every_example_is_planned(server: Server, api: Api) -> None:
     found = await world.build(api)
     executors = await both(server, api)
-    generator = executors.generator(1, found)
+    generator = executors.generator(Random(1), found)
     for name, (text, operation) in QUERIES.items():
         (root, *_) = operation.selection_set.selections
         assert isinstance(root, FieldNode)
