@@ -131,7 +131,10 @@ def _trusted(sent: dict[str, Any], documents: Documents) -> str:
 
 
 def _check_content_type(headers: Headers) -> None:
-    name, *parameters = (part.strip() for part in headers.get("content-type", "").split(";"))
+    given = headers.get("content-type", "")
+    if given == JSON:
+        return
+    name, *parameters = (part.strip() for part in given.split(";"))
     charsets = [one.lower() for one in parameters if one.lower().startswith("charset=")]
     if name.lower() != JSON or any(one[8:].strip('"') != "utf-8" for one in charsets):
         raise Refused(
@@ -143,23 +146,25 @@ def _check_content_type(headers: Headers) -> None:
 
 
 async def _body(request: Request) -> bytes:
-    too_large = Refused(
-        413, "BODY_TOO_LARGE", f"The body is larger than the limit of {MAX_BODY} bytes."
-    )
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > MAX_BODY:
-        raise too_large
+        raise _too_large()
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY:
-            raise too_large
+            raise _too_large()
     return bytes(body)
+
+
+def _too_large() -> Refused:
+    limit = f"The body is larger than the limit of {MAX_BODY} bytes."
+    return Refused(413, "BODY_TOO_LARGE", limit)
 
 
 def _parsed(text: bytes, what: str) -> Any:
     try:
-        return json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+        return _DECODER.decode(text.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise Refused(400, "BAD_ENCODING", f"{what} is not valid UTF-8.") from error
     except RecursionError as error:
@@ -178,3 +183,7 @@ def written(body: Any) -> bytes:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+# Made once, because `json.loads` makes one for each text that it reads with options.
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)

@@ -42,6 +42,8 @@ from app.server import Server
 
 log = logging.getLogger(__name__)
 MAX_ERRORS = 5
+HEADERS = {"Vary": "Accept", "Cache-Control": "no-store"}
+"""What each answer says besides its type and length."""
 FAILED = Refused(500, BinderyError.code, "The server failed; tell its operator the request id.")
 BODY_SECONDS = 8.0
 
@@ -204,7 +206,4 @@ def _refusal(refused: Refused, request_id: str, media_type: str) -> Response:
 
 
 def _json(body: dict[str, Any], status: int, media_type: str) -> Response:
-    response = Response(written(body), status, media_type=f"{media_type}; charset=utf-8")
-    response.headers["Vary"] = "Accept"
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return Response(written(body), status, HEADERS, media_type=f"{media_type}; charset=utf-8")
