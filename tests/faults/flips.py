@@ -52,7 +52,7 @@ def flipped(turn: Turn, *, plant: Plant | None = None) -> None:
 def _before(api: Api, stage: Stage, data: Path, chance: random.Random) -> list[str]:
     """What is wrong when a bit flips between the upload and the hashing."""
     one, file = _uploaded(api, stage, data, chance)
-    _flip(file, chance)
+    flip(file, chance)
     api.do("finishBinaryUpload", "binary { id }", binaryId=one.id)
     api.do("startBinaryHashing", "binary { id }", binaryId=one.id)
 
@@ -71,7 +71,7 @@ def _after(api: Api, stage: Stage, data: Path, chance: random.Random) -> list[st
     one, file = _uploaded(api, stage, data, chance)
     one.hash(api)
     url = one.sign(api, stage)
-    _flip(file, chance)
+    flip(file, chance)
     found = []
     try:
         answer = api.http.get(url)
@@ -97,7 +97,8 @@ def _uploaded(api: Api, stage: Stage, data: Path, chance: random.Random) -> tupl
     return one, file
 
 
-def _flip(file: Path, chance: random.Random) -> None:
+def flip(file: Path, chance: random.Random) -> None:
+    """Turn one bit of a file."""
     with file.open("r+b") as opened:
         at = chance.randrange(file.stat().st_size)
         opened.seek(at)

@@ -23,6 +23,7 @@ Plant = Callable[[], object]
 """What plants a bug into a server, before it starts."""
 
 _NEWS: Final = b"Bindery serves on "
+_WORKS: Final = b"Bindery works for "
 _PARENT_DEATH_SIGNAL: Final = 1
 
 
@@ -42,25 +43,31 @@ class Forked:
 
 
 def served(
-    data: Path,
-    *,
-    log: Path,
-    database: Path | None = None,
-    plant: Plant | None = None,
+    data: Path, *, log: Path, database: Path | str | None = None, plant: Plant | None = None
 ) -> Forked:
     """Start a server on `data`; `plant` runs in it first. Raises Failed when it ends at once.
 
     No thread may run here meanwhile: a child has only the one that forked it.
     """
+    return _started(_serve(data, database), _NEWS, log=log, plant=plant)
+
+
+def worker(data: Path, *, log: Path, database: str, plant: Plant | None = None) -> Forked:
+    """Start a worker beside servers on PostgreSQL. Raises Failed when it ends at once."""
+    command = ["worker", "--data", str(data), "--database", database]
+    return _started(command, _WORKS, log=log, plant=plant)
+
+
+def _started(command: list[str], news: bytes, *, log: Path, plant: Plant | None) -> Forked:
     begun = time.perf_counter()
     known = _size(log)
     pid = os.fork()
     if not pid:
-        _serve(data, log=log, database=database, plant=plant)
-    url = _address(log, known, pid)
-    if url is not None:
-        return Forked(pid, url, time.perf_counter() - begun)
-    raise Failed(f"The server ended at its start: {log.read_text()[-600:]}")
+        _be(command, log=log, plant=plant)
+    told = _told(log, known, pid, news)
+    if told is not None:
+        return Forked(pid, told.removesuffix("/graphql"), time.perf_counter() - begun)
+    raise Failed(f"`bindery {command[0]}` ended at its start: {log.read_text()[-600:]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,8 @@ def watched(data: Path, *, log: Path, fault: tracer.Fault, plant: Plant | None =
         _trace(data, log=log, fault=fault, plant=plant, told=told)
     os.close(told)
     reports = os.fdopen(report)
-    return Watched(int(reports.readline()), pid, _address(log, known, pid), reports)
+    server, address = int(reports.readline()), _told(log, known, pid, _NEWS)
+    return Watched(server, pid, address and address.removesuffix("/graphql"), reports)
 
 
 def _trace(data: Path, *, log: Path, fault: tracer.Fault, plant: Plant | None, told: int) -> None:
@@ -100,7 +108,7 @@ def _trace(data: Path, *, log: Path, fault: tracer.Fault, plant: Plant | None, t
 
     def program() -> NoReturn:
         os.close(told)
-        _serve(data, log=log, plant=plant)
+        _be(_serve(data, None), log=log, plant=plant)
 
     try:
         _end_with_parent()
@@ -133,16 +141,16 @@ def _since(log: Path, known: int) -> bytes:
         return file.read()
 
 
-def _address(log: Path, known: int, pid: int) -> str | None:
-    """Where the server serves, as soon as the log says so; None when the process has ended.
+def _told(log: Path, known: int, pid: int, news: bytes) -> str | None:
+    """What follows the news, as soon as they are in the log; None when the process has ended.
 
     What it says goes to a file: a pipe that nobody reads any more would stop it some day.
     """
     while True:
         ended, _ = os.waitpid(pid, os.WNOHANG)
         for line in _since(log, known).splitlines(keepends=True):
-            if line.startswith(_NEWS) and line.endswith(b"\n"):
-                return line.removeprefix(_NEWS).strip().removesuffix(b"/graphql").decode()
+            if line.startswith(news) and line.endswith(b"\n"):
+                return line.removeprefix(news).strip().decode()
         if ended:
             return None
         time.sleep(0.003)
@@ -169,14 +177,13 @@ def command(*arguments: str) -> tuple[int, str]:
     return os.waitstatus_to_exitcode(status), text
 
 
-def _serve(
-    data: Path,
-    *,
-    log: Path,
-    database: Path | None = None,
-    plant: Plant | None = None,
-) -> NoReturn:
-    """Be the server. The harness's own code must not go on here, whatever happens."""
+def _serve(data: Path, database: Path | str | None) -> list[str]:
+    url = f"sqlite://{database}" if isinstance(database, Path) else database
+    return ["serve", "--port", "0", "--data", str(data), *(["--database", url] if url else [])]
+
+
+def _be(command: list[str], *, log: Path, plant: Plant | None) -> NoReturn:
+    """Be that command. The harness's own code must not go on here, whatever happens."""
     status = 1
     try:
         _end_with_parent()
@@ -188,7 +195,6 @@ def _serve(
         presence.BOOT = new_id()
         if plant is not None:
             plant()
-        elsewhere = ["--database", f"sqlite://{database}"] if database else []
-        status = cli.main(["serve", "--port", "0", "--data", str(data), *elsewhere])
+        status = cli.main(command)
     finally:
         os._exit(status)

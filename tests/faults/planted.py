@@ -13,11 +13,11 @@ from uuid import UUID
 from app import database
 from app.actions import moves, part, presence
 from app.actions.unit import Unit
-from app.models import BinaryPart
+from app.models import Binary, BinaryPart
 from app.storage import syscalls
 from app.storage.content import Digest
 from app.storage.disk import DiskStore
-from tests.faults import erased, failing, flips, points, power, racing, rounds
+from tests.faults import erased, failing, flips, points, power, racing, rounds, workers
 from tests.faults.forked import Plant
 from tests.soak.turn import Turn
 
@@ -126,6 +126,16 @@ def anyone_wins() -> None:
     _replace(moves, "_refuse", refuse)
 
 
+def no_fence() -> None:
+    """A result is taken from whoever brings it, and not from the holder of the lease alone."""
+    moved = moves.move
+
+    async def move(*arguments: Any, only_if: object = None, **options: Any) -> Binary:
+        return await moved(*arguments, **options)
+
+    _replace(moves, "move", move)
+
+
 def hashed_in_memory() -> None:
     """What is verified are the bytes that came, and not those that lie on the disk."""
     came: dict[str, bytes] = {}
@@ -183,6 +193,10 @@ def _raced(turn: Turn, plant: Plant) -> None:
     racing.raced(turn, plant=plant)
 
 
+def _woken_late(turn: Turn, plant: Plant) -> None:
+    workers.killed(turn, plant=plant, zombies=True)
+
+
 def _failing_fsync(turn: Turn, plant: Plant) -> None:
     failing.failed(turn, plant=plant, only=failing.FSYNC_ONCE, until=6)
 
@@ -195,6 +209,7 @@ BUGS: Final = (
     Bug("unlink before commit", "R1", unlink_first, _at_each),
     Bug("acknowledge before commit", "R2", acknowledged_early, _at_random),
     Bug("no compare-and-set", "R7", anyone_wins, _raced),
+    Bug("no lease fence", "R9", no_fence, _woken_late),
     Bug("gc not drained", "R2", gc_not_drained, _at_random),
     Bug("fsync retried", "R5", fsync_retried, _failing_fsync),
     Bug("hash of memory instead of disk", "R10", hashed_in_memory, _flipped),

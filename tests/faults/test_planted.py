@@ -6,9 +6,14 @@ import pytest
 
 from tests.faults import flips, racing
 from tests.faults.planted import BUGS, Bug
+from tests.soak.registry import SUITES
 from tests.soak.turn import Turn
 
 CHEAP = [bug for bug in BUGS if bug.suite in ("R7", "R10")]
+
+
+def test_the_twelve_are_planted() -> None:
+    assert len({bug.name for bug in BUGS}) == len(BUGS) == SUITES["R4"].full == 12
 
 
 @pytest.mark.parametrize("bug", CHEAP, ids=lambda bug: bug.name)

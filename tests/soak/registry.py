@@ -53,17 +53,22 @@ def _faults(name: str, what: str, module: str, full: int, ci: int, seconds: floa
     return Suite(name, what, f"tests.faults.{module}", full, ci, seconds, "faults")
 
 
+_FAULTS: Final = (
+    _faults("R1", "kills before each change of a file", "points", 650, 130, 130),
+    _faults("R2", "kills at random", "rounds", 2_000, 200, 110),
+    _faults("R3", "power cuts", "power", 2_000, 200, 130),
+    _faults("R5", "failing calls of the system", "failing", 400, 40, 100),
+    _faults("E1", "content destroyed, read and in the dark", "erased", 250, 25, 60),
+    _faults("D1", "clients that vanish", "vanishing", 10_000, 500, 40),
+    _faults("R9", "killed and late workers", "workers", 500, 20, 70),
+    _faults("R10", "flipped bits of content", "flips", 1_000, 50, 40),
+    _faults("R4", "planted bugs, of which none escapes", "planted", 12, 12, 180),
+)
+
 SUITES: Final = {
     suite.name: suite
     for suite in (
-        _faults("R1", "kills before each change of a file", "points", 650, 130, 180),
-        _faults("R2", "kills at random", "rounds", 2_000, 200, 150),
-        _faults("R3", "power cuts", "power", 2_000, 200, 180),
-        _faults("R5", "failing calls of the system", "failing", 400, 40, 150),
-        _faults("E1", "content destroyed, read and in the dark", "erased", 250, 25, 90),
-        _faults("D1", "clients that vanish", "vanishing", 10_000, 500, 60),
-        _faults("R10", "flipped bits of content", "flips", 1_000, 50, 60),
-        _faults("R4", "planted bugs, of which none escapes", "planted", 11, 11, 240),
+        *_FAULTS,
         Suite("P1", "operations by both executors", "tests.suites.executors", 50_000, 2_000, 100),
         Suite("S2", "permissions", "tests.suites.matrix", _PERMISSIONS, _PERMISSIONS, 90),
         Suite("S3", "swaps between organizations", "tests.suites.swaps", 50_000, 2_000, 90),
