@@ -9,8 +9,9 @@ from uuid import UUID
 
 import orjson
 
-from app import database, models
+from app import database
 from app.reads import impact, resolution
+from app.reads.values import as_uuid
 from app.rules import impact as rules
 from bench.contest import Different
 from bench.fleet_reads import Client, counted, served
@@ -54,12 +55,13 @@ async def looped(url: str, data: Data) -> Looped:
         found = await impact.impact(organization_id, [binary_id])
         losing = stuck = 0
         for cohort_id, before in found.before.items():
-            rows = await models.Device.filter(
-                organization_id=organization_id, cohort_id=cohort_id
-            ).using_db(database.reader())
-            facts = await resolution.devices(organization_id, rows)
+            ids = await database.query(
+                "SELECT id FROM device WHERE organization_id = $1 AND cohort_id = $2",
+                [organization_id, cohort_id],
+            )
+            asking = await resolution.asking(organization_id, [as_uuid(row["id"]) for row in ids])
             judged = rules.count(
-                ((device, 1) for device in facts),
+                ((device.facts, 1) for device in asking.values()),
                 before,
                 found.after[cohort_id],
                 at=datetime.now(UTC),

@@ -1,8 +1,8 @@
 """The live catalogue of a database as text, the same for SQLite and PostgreSQL.
 
-A table is its name, then a line for each column, key, index and check in it: `?` marks a column
-that may be null, `->` what it refers to. A check is named by the columns that it looks at, since
-each database writes it down in words of its own.
+A table is its name, then a line for each column, key, index, trigger and check in it: `?` marks a
+column that may be null, `->` what it refers to. A check is named by the columns that it looks at,
+since each database writes it down in words of its own.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ _POSTGRES_INDEXES = """
     JOIN pg_class t ON t.oid = i.indrelid AND t.relnamespace = 'public'::regnamespace
     LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid AND c.contype IN ('u', 'p')
     GROUP BY 1, 2, 3, 4, 5, 6
+"""
+
+_POSTGRES_TRIGGERS = """
+    SELECT tgrelid::regclass::text AS place, tgname AS name FROM pg_trigger WHERE NOT tgisinternal
 """
 
 
@@ -102,6 +106,8 @@ async def _sqlite_table(table: str, sql: str) -> list[str]:
         lines.append(f"check ({', '.join(on)})")
     for index in await database.query(f"SELECT * FROM pragma_index_list('{table}')"):
         lines.append(await _sqlite_index(index))
+    triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = $1"
+    lines += [f"trigger {row['name']}" for row in await database.query(triggers, [table])]
     return lines
 
 
@@ -147,6 +153,8 @@ async def _postgres() -> dict[str, list[str]]:
         )
     for row in await database.query(_POSTGRES_CHECKS):
         found[row["place"]].append(f"check ({', '.join(row['columns'])})")
+    for row in await database.query(_POSTGRES_TRIGGERS):
+        found[row["place"]].append(f"trigger {row['name']}")
     for row in await database.query(_POSTGRES_INDEXES):
         on = row["columns"]
         if row["bare"]:

@@ -119,6 +119,9 @@ binary_record
     index binary_record_unhealthy (content_checked_at) where content_health <> 'OK'
     index binary_record_version_target (artifact_version_id, target)
     primary key (id)
+    trigger binary_record_changed
+    trigger binary_record_created
+    trigger binary_record_deleted
     unique index binary_record_by_hash (organization_id, hash, id)
     unique index binary_record_by_health (organization_id, content_health, id)
     unique index binary_record_by_size (organization_id, size, id)
@@ -283,6 +286,9 @@ release
     column version? text
     column version_requirement? text
     primary key (id)
+    trigger release_changed
+    trigger release_created
+    trigger release_deleted
     unique (cohort_id, version)
     unique index release_bundle_list (bundle_id, id)
     unique index release_by_name (organization_id, name, id)

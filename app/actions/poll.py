@@ -6,23 +6,24 @@ at most once a minute and has none (domain, section 8).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from tortoise.expressions import F
 
+from app import database
 from app.actions.device import held_device
-from app.actions.release import cohort_facts
-from app.actions.unit import Unit, action, prn
-from app.models import Bundle, Device, Release, ReleaseClaim
-from app.reads import resolution
+from app.actions.unit import Unit, action, not_found, prn
+from app.models import Device, Release, ReleaseClaim
+from app.reads import graphs, resolution
+from app.reads.values import as_uuid
 from app.rules import text
 from app.rules.access import Role
 from app.rules.errors import BadUserInput, Forbidden
-from app.rules.prn import Kind, parse_prn
-from app.rules.resolution import CohortFacts, DeviceFacts, UpdateAnswer, resolve_update
+from app.rules.prn import Kind, format_prn, parse_prn
+from app.rules.resolution import CohortFacts, UpdateAnswer, resolve_update
 from app.rules.version import reported_version
 
 RECENT = timedelta(minutes=1)
@@ -60,18 +61,40 @@ def own_device(unit: Unit, device_id: UUID) -> None:
         raise Forbidden("A device's key acts for that device only.", role=Role.WRITE)
 
 
-async def known(organization_id: UUID, reported: Reported) -> Known:
-    """What is usable of a report: ids that exist in the organization, a version with a form."""
+_KNOWN = """
+SELECT id FROM release WHERE organization_id = $1 AND id {ids:2}
+UNION ALL
+SELECT id FROM bundle WHERE organization_id = $1 AND id {ids:2}
+"""
+
+
+async def known(
+    organization_id: UUID,
+    reported: Reported,
+    cohort: CohortFacts | None,
+    *,
+    using: database.Connection | None = None,
+) -> Known:
+    """What is usable of a report: ids that exist in the organization, a version with a form.
+
+    What the device's cohort releases is there; one statement tells of what it does not.
+    """
     release_id = _uuid(organization_id, reported.release_id, Kind.RELEASE)
     bundle_id = _uuid(organization_id, reported.bundle_id, Kind.BUNDLE)
-    if release_id is not None:
-        there = await Release.filter(organization_id=organization_id, id=release_id).exists()
-        release_id = release_id if there else None
-    if bundle_id is not None:
-        there = await Bundle.filter(organization_id=organization_id, id=bundle_id).exists()
-        bundle_id = bundle_id if there else None
+    there: set[UUID] = set()
+    if cohort is not None:
+        there |= {release.id for release in cohort.graph.releases if release.id == release_id}
+        there |= {id for id in cohort.bundles if id == bundle_id}
+    asked = [id for id in (release_id, bundle_id) if id is not None and id not in there]
+    if asked:
+        rows = await database.query(_KNOWN, [organization_id, asked], using=using)
+        there |= {as_uuid(row["id"]) for row in rows}
     well_formed = reported_version(reported.version) is not None
-    return Known(release_id, bundle_id, reported.version if well_formed else None)
+    return Known(
+        release_id if release_id in there else None,
+        bundle_id if bundle_id in there else None,
+        reported.version if well_formed else None,
+    )
 
 
 def _uuid(organization_id: UUID, name: str | None, kind: Kind) -> UUID | None:
@@ -101,12 +124,12 @@ async def report_device_state(
     own_device(unit, device_id)
     message = text.description(message, field="message", max_length=1_024)
     device = await held_device(unit, device_id)
-    usable = await known(unit.organization_id, reported)
-    await _see(unit, device)
+    usable = await known(unit.organization_id, reported, None, using=unit.connection)
     if outcome is Outcome.FAILED:
+        await _note(unit, device, None)
         await _count_failure(unit, device, usable.reported_release_id, message)
     else:
-        await _report(unit, device, usable)
+        await _note(unit, device, usable)
         if outcome is Outcome.INSTALLED:
             await unit.record("device.installed", device, after={"message": message})
     return device
@@ -128,20 +151,13 @@ async def _count_failure(unit: Unit, device: Device, release_id: UUID | None, me
     await unit.record("device.install_failed", device, after=facts)
 
 
-async def _report(unit: Unit, device: Device, usable: Known) -> None:
-    await unit.change(
-        "device.report",
-        device,
-        reported_release_id=usable.reported_release_id,
-        reported_bundle_id=usable.reported_bundle_id,
-        reported_version=usable.reported_version,
-    )
-
-
-async def _see(unit: Unit, device: Device) -> None:
+async def _note(unit: Unit, device: Device, usable: Known | None) -> None:
+    """Writes what a device reports, and at most once a minute that it was seen; one statement."""
+    seen = []
     if device.last_seen_at is None or device.last_seen_at < unit.at - RECENT:
         device.last_seen_at = unit.at
-        await device.save(using_db=unit.connection, update_fields=["last_seen_at"])
+        seen = ["last_seen_at"]
+    await unit.change("device.report", device, also=seen, **(asdict(usable) if usable else {}))
 
 
 @action(Role.WRITE, Role.DEVICE)
@@ -154,18 +170,24 @@ async def claim_update(
     Raises NotFound, Forbidden.
     """
     own_device(unit, device_id)
-    device = await held_device(unit, device_id)
-    await _see(unit, device)
+    await unit.lock(Device, [device_id])
+    asked = await resolution.asking(unit.organization_id, [device_id], using=unit.connection)
+    if device_id not in asked:
+        raise not_found(Kind.DEVICE, path=("input", "deviceId"))
+    device, facts = asked[device_id].row, asked[device_id].facts
+    found = await graphs.cohorts_of(unit.organization_id, asked, using=unit.connection)
+    cohort = None if device.cohort_id is None else found[device.cohort_id]
+    usable = None
     if reported is not None:
-        await _report(unit, device, await known(unit.organization_id, reported))
-    (facts,) = await resolution.devices(unit.organization_id, [device], using=unit.connection)
-    cohort = None if device.cohort_id is None else await cohort_facts(unit, device.cohort_id)
+        usable = await known(unit.organization_id, reported, cohort, using=unit.connection)
+        facts = replace(facts, **asdict(usable))
+    await _note(unit, device, usable)
     answer = resolve_update(facts, cohort, at=unit.at)
     while cohort is not None and answer.release_id not in {None, *facts.claims}:
         cohort = await _claims_now(unit, cohort, answer)
         confirmed = resolve_update(facts, cohort, at=unit.at)
         if confirmed.release_id == answer.release_id:
-            await _claim(unit, device, facts, confirmed)
+            await _claim(unit, device, confirmed)
             return device, confirmed
         answer = confirmed
     return device, answer
@@ -183,15 +205,20 @@ async def _claims_now(unit: Unit, cohort: CohortFacts, answer: UpdateAnswer) -> 
     count = await ReleaseClaim.filter(
         organization_id=unit.organization_id, release_id=release.id
     ).count()
-    return replace(cohort, claims={**cohort.claims, release.id: count})
+    return cohort.counted(
+        devices=cohort.devices,
+        claims={**cohort.claims, release.id: count},
+        failures=cohort.failures,
+    )
 
 
-async def _claim(unit: Unit, device: Device, facts: DeviceFacts, answer: UpdateAnswer) -> None:
-    release = await unit.find(Release, answer.release_id or facts.id)
+async def _claim(unit: Unit, device: Device, answer: UpdateAnswer) -> None:
+    assert answer.release_id is not None
     await ReleaseClaim.create(
         using_db=unit.connection,
         organization_id=unit.organization_id,
-        release_id=release.id,
+        release_id=answer.release_id,
         device_id=device.id,
     )
-    await unit.record("device.claim", device, after={"release": prn(release)})
+    release = format_prn(Kind.RELEASE, unit.organization_id, answer.release_id)
+    await unit.record("device.claim", device, after={"release": release})

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
-
-from tortoise.expressions import F
 
 from app.actions.product import open_product
 from app.actions.unit import Unit, action, not_found, prn
@@ -28,14 +27,8 @@ MAX_ARCHIVED_AT_ONCE = 1_000
 
 
 async def hold_cohorts(unit: Unit, cohort_ids: Iterable[UUID]) -> None:
-    """Locks cohorts, in order of id, and marks their graphs as changed."""
-    wanted = sorted(set(cohort_ids))
-    await unit.lock(Cohort, wanted)
-    await (
-        Cohort.filter(organization_id=unit.organization_id, id__in=wanted)
-        .using_db(unit.connection)
-        .update(graph_version=F("graph_version") + 1)
-    )
+    """Locks cohorts, in order of id, so that their graphs are changed one edit at a time."""
+    await unit.lock(Cohort, sorted(set(cohort_ids)))
 
 
 async def cohort_facts(unit: Unit, cohort_id: UUID) -> CohortFacts:
@@ -187,8 +180,8 @@ async def update_release(unit: Unit, release_id: UUID, *, change: ReleaseChange)
     return release
 
 
-def _changed(change: ReleaseChange) -> dict[str, object]:
-    values: dict[str, object] = {}
+def _changed(change: ReleaseChange) -> dict[str, Any]:
+    values: dict[str, Any] = {}
     for field in ("name", "description", "required", "disabled"):
         value = getattr(change, field)
         if field in change.given:

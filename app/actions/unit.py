@@ -119,13 +119,20 @@ class Unit:
         notice = Notice(self.organization_id, subject_id, event_id)
         await database.announce(notice, using=self.connection)
 
-    async def change(self, kind: str, subject: Owned, **values: Any) -> None:
-        """Sets fields of a row and records those that really changed; none: no Event."""
+    async def change(
+        self, kind: str, subject: Owned, *, also: Sequence[str] = (), **values: Any
+    ) -> None:
+        """Sets fields of a row and records those that really changed; none: no Event.
+
+        `also` are fields that were set on the row before; they are written and not recorded.
+        """
         before = {name: getattr(subject, name) for name in values}
         changed = {name: value for name, value in values.items() if before[name] != value}
+        subject.update_from_dict(changed)
+        written = [*also, *changed, *(["updated_at"] if changed else [])]
+        if written:
+            await subject.save(using_db=self.connection, update_fields=written)
         if changed:
-            subject.update_from_dict(changed)
-            await subject.save(using_db=self.connection, update_fields=[*changed, "updated_at"])
             await self.record(
                 kind, subject, before={name: before[name] for name in changed}, after=changed
             )

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from app import database, models
-from app.actions.poll import Known, Reported, known
+from app.actions.poll import Reported, known
+from app.actions.unit import not_found
 from app.graphql.context import Context
 from app.graphql.enums import REASONS, ImpactReason
+from app.reads import graphs, manifests, resolution
 from app.reads import impact as impact_reads
-from app.reads import resolution
+from app.reads.manifests import Content
+from app.reads.resolution import Asking
 from app.rules import plan
 from app.rules.access import Role, allows
 from app.rules.binary import State
 from app.rules.facts import told
 from app.rules.impact import Counts, Effect, affected_by
+from app.rules.prn import Kind
 from app.rules.release import ReleaseFacts
-from app.rules.resolution import UpdateAnswer, resolve_update
+from app.rules.resolution import CohortFacts, UpdateAnswer, resolve_update
 from app.rules.trace import TraceStep
 from app.storage.content import Digest
 
@@ -158,57 +162,42 @@ class TraceTold:
 
 
 async def update_of(
-    context: Context, device: models.Device, reported: Reported | None = None
+    context: Context, device_id: UUID, reported: Reported | None = None, *path: str
 ) -> UpdateTold:
-    """What a device would be answered now; nothing is written."""
+    """What a device would be answered now; nothing is written. Raises NotFound."""
+
+    async def load(ids: list[UUID]) -> list[tuple[Asking, CohortFacts | None] | None]:
+        asked = await resolution.asking(context.organization_id, ids)
+        found = await graphs.cohorts_of(context.organization_id, asked)
+        pairs = {
+            id: (one, found[one.row.cohort_id] if one.row.cohort_id else None)
+            for id, one in asked.items()
+        }
+        return [pairs.get(id) for id in ids]
+
+    pair = await context.loaders.custom("asking", load).load(device_id)
+    if pair is None:
+        raise not_found(Kind.DEVICE, path=path)
+    asked, cohort = pair
+    facts = asked.facts
     if reported is not None:
-        usable = await known(context.organization_id, reported)
-        return await _judge(context, device, usable)
-    loader = context.loaders.custom("update", lambda devices: _judge_all(context, devices))
-    told: UpdateTold = await loader.load(_Same(device))
-    return told
+        usable = await known(context.organization_id, reported, cohort)
+        facts = replace(facts, **asdict(usable))
+    return UpdateTold(asked.row, resolve_update(facts, cohort, at=context.at))
 
 
-class _Same:
-    """A device row as a loader's key: one id, one answer."""
+async def content_of(context: Context, binary_id: UUID) -> Content:
+    """A binary with its artifact version and artifact; one statement for all of a request."""
 
-    def __init__(self, device: models.Device) -> None:
-        self.device = device
+    async def load(ids: list[UUID]) -> list[Content | None]:
+        found = await manifests.contents(context.organization_id, ids)
+        for content in found.values():
+            for row in (content.binary, content.version, content.artifact):
+                context.loaders.one(type(row)).prime(row.id, row)
+        return [found.get(id) for id in ids]
 
-    def __hash__(self) -> int:
-        return hash(self.device.id)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.device.id == other.device.id
-
-
-async def _judge_all(context: Context, devices: list[_Same]) -> list[UpdateTold]:
-    rows = [same.device for same in devices]
-    facts = await resolution.devices(context.organization_id, rows)
-    cohorts = await resolution.cohorts(
-        context.organization_id, {row.cohort_id for row in rows if row.cohort_id is not None}
-    )
-    return [
-        UpdateTold(
-            row,
-            resolve_update(one, cohorts[row.cohort_id] if row.cohort_id else None, at=context.at),
-        )
-        for row, one in zip(rows, facts, strict=True)
-    ]
-
-
-async def _judge(context: Context, device: models.Device, usable: Known) -> UpdateTold:
-    (facts,) = await resolution.devices(context.organization_id, [device])
-    facts = replace(
-        facts,
-        reported_release_id=usable.reported_release_id,
-        reported_bundle_id=usable.reported_bundle_id,
-        reported_version=usable.reported_version,
-    )
-    wanted = [device.cohort_id] if device.cohort_id else []
-    cohorts: Mapping[UUID, Any] = await resolution.cohorts(context.organization_id, wanted)
-    cohort = cohorts[device.cohort_id] if device.cohort_id else None
-    return UpdateTold(device, resolve_update(facts, cohort, at=context.at))
+    content: Content = await context.loaders.custom("content", load).load(binary_id)
+    return content
 
 
 async def part_link(context: Context, part: models.BinaryPart) -> tuple[str, datetime] | None:

@@ -201,9 +201,8 @@ class Query:
         id = info.context.uuid(device_id, Kind.DEVICE, "deviceId")
         if actor.role is Role.DEVICE and actor.device_id != id:
             raise Forbidden("A device's key asks for that device only.", role=Role.READ)
-        device = await info.context.find(models.Device, device_id, "deviceId")
         sent: Reported | None = reported.read() if reported else None
-        return await answers.update_of(info.context, device, sent)  # type: ignore[return-value]
+        return await answers.update_of(info.context, id, sent, "deviceId")  # type: ignore[return-value]
 
     @edge("What destroying binaries would do, before anything is destroyed.")
     async def destruction_impact(

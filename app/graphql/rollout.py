@@ -54,34 +54,30 @@ class BinaryResolution:
 class ManifestEntry:
     @derived("The kind of content.")
     async def artifact(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> Artifact:
-        version = await info.context.loaders.one(models.ArtifactVersion).load(
-            root.artifact_version_id
-        )
-        found: Artifact = await info.context.loaders.one(models.Artifact).load(version.artifact_id)
-        return found
+        found = await answers.content_of(info.context, root.binary_id)
+        return found.artifact  # type: ignore[return-value]
 
     @derived("The version of it.")
     async def artifact_version(
         self, root: strawberry.Parent[answers.ManifestTold], info: Info
     ) -> ArtifactVersion:
-        loader = info.context.loaders.one(models.ArtifactVersion)
-        found: ArtifactVersion = await loader.load(root.artifact_version_id)
-        return found
+        found = await answers.content_of(info.context, root.binary_id)
+        return found.version  # type: ignore[return-value]
 
     @derived("The binary for the device's target.")
     async def binary(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> Binary:
-        found: Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
-        return found
+        found = await answers.content_of(info.context, root.binary_id)
+        return found.binary  # type: ignore[return-value]
 
     @derived("The SHA-256 of the binary's content.")
     async def hash(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> Sha256:
-        found: models.Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
-        return Sha256(found.hash)
+        found = await answers.content_of(info.context, root.binary_id)
+        return Sha256(found.binary.hash)
 
     @derived("The size of the binary's content, in bytes.")
     async def size(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> BigInt:
-        found: models.Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
-        return BigInt(found.size)
+        found = await answers.content_of(info.context, root.binary_id)
+        return BigInt(found.binary.size)
 
     @derived("The binary's signatures, oldest first.")
     async def signatures(
@@ -95,13 +91,13 @@ class ManifestEntry:
     async def custom_metadata(
         self, root: strawberry.Parent[answers.ManifestTold], info: Info
     ) -> JSON:
-        found: models.Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
-        return JSON(found.custom_metadata)
+        found = await answers.content_of(info.context, root.binary_id)
+        return JSON(found.binary.custom_metadata)
 
     @derived("A signed URL to GET the content from, for a while.")
     async def url(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> str:
-        found: models.Binary = await info.context.loaders.one(models.Binary).load(root.binary_id)
-        return info.context.server.download_url(found)
+        found = await answers.content_of(info.context, root.binary_id)
+        return info.context.server.download_url(found.binary)
 
 
 @strawberry.type(description="A release that was looked at, and why it is or is not the answer.")

@@ -140,7 +140,7 @@ class Device(Recorded):
     async def update(
         self, root: strawberry.Parent[models.Device], info: Info
     ) -> Annotated[DeviceUpdate, ROLLOUT]:
-        return await answers.update_of(info.context, root)  # type: ignore[return-value]
+        return await answers.update_of(info.context, root.id)  # type: ignore[return-value]
 
 
 @strawberry.type(description="An immutable reference to a kind of content.")

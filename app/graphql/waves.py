@@ -101,6 +101,10 @@ class Loader(Generic[K, V]):
         self._waiting[key].append(waiter)
         return waiter
 
+    def prime(self, key: K, value: V) -> None:
+        """Takes a value that another read has given; nobody who waits for it now is woken."""
+        self._values.setdefault(key, value)
+
     async def load_many(self, keys: Iterable[K]) -> list[V]:
         """The values of keys, in their order."""
         return list(await asyncio.gather(*map(self.load, keys)))

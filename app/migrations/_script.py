@@ -17,7 +17,33 @@ class Script(RunSQL):
             await state_editor.client.execute_query(statement)
 
 
-def script(migration_file: str) -> Script:
-    """The statements of the `.sql` file beside a migration; a blank line follows each `;`."""
-    text = Path(migration_file).with_suffix(".sql").read_text(encoding="utf-8")
-    return Script([part for part in text.split(";\n") if part.strip()])
+class _Written(Script):
+    """A step that each database needs in words of its own."""
+
+    def __init__(self, texts: dict[str, list[str]]) -> None:
+        super().__init__([])
+        self._texts = texts
+
+    async def _run_sql(self, state_editor: BaseSchemaEditor, _sqls: Any) -> None:
+        dialect = state_editor.client.capabilities.dialect
+        await super()._run_sql(state_editor, self._texts[dialect])
+
+
+def script(migration_file: str, *, by_dialect: bool = False) -> Script:
+    """The statements of the `.sql` file beside a migration; a blank line follows each `;`.
+
+    `by_dialect`: of `.sqlite.sql` or `.postgres.sql`, whichever the database is.
+    """
+    if by_dialect:
+        return _Written(
+            {
+                dialect: _statements(Path(migration_file).with_suffix(f".{dialect}.sql"))
+                for dialect in ("sqlite", "postgres")
+            }
+        )
+    return Script(_statements(Path(migration_file).with_suffix(".sql")))
+
+
+def _statements(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    return [part for part in text.split(";\n\n") if part.strip()]

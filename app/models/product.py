@@ -26,7 +26,8 @@ class Product(Owned):
 class Cohort(Owned):
     """A group of a product's devices that gets the same releases.
 
-    `graph_version` rises by one with each change of what the cohort's devices may be answered.
+    `graph_version` rises with each change of what the cohort's devices may be answered. The
+    database itself counts, so nothing else writes it.
     """
 
     prn_kind = Kind.COHORT

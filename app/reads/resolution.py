@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -17,7 +18,7 @@ from app.rules.resolution import BinaryFacts, CohortFacts, DeviceFacts, VersionF
 
 _RELEASES = """
 SELECT id, cohort_id, next_release_id, bundle_id, required, disabled, archived, scheduled_at,
-       phase_value, phase_tags, version, version_requirement, halt_after, failures
+       phase_value, phase_tags, version, version_requirement, halt_after
 FROM release WHERE organization_id = $1 AND cohort_id {ids:2} ORDER BY id
 """
 _BUNDLES = """
@@ -35,19 +36,34 @@ WHERE v.organization_id = $1 AND v.id {ids:2}
 ORDER BY v.id, b.id
 """
 _COUNTS = """
-SELECT cohort_id AS id, COUNT(*) AS n FROM device
+SELECT cohort_id AS id, COUNT(*) AS n, 0 AS failures FROM device
 WHERE organization_id = $1 AND cohort_id {ids:2} GROUP BY cohort_id
 UNION ALL
-SELECT r.id, (SELECT COUNT(*) FROM release_claim c WHERE c.release_id = r.id) AS n
-FROM release r
-WHERE r.organization_id = $1 AND r.cohort_id {ids:2} AND r.phase_value IS NOT NULL
+SELECT r.id, (SELECT COUNT(*) FROM release_claim c WHERE c.release_id = r.id) AS n, r.failures
+FROM release r WHERE r.organization_id = $1 AND r.cohort_id {ids:2}
+  AND (r.phase_value IS NOT NULL OR r.halt_after IS NOT NULL)
 """
 _DEVICES = """
-SELECT d.id, p.target, p.archived, c.release_id AS claimed FROM device d
+SELECT d.*, p.target AS product_target, p.archived AS product_archived, h.graph_version,
+       c.release_id AS claimed
+FROM device d
 JOIN product p ON p.id = d.product_id
+LEFT JOIN cohort h ON h.id = d.cohort_id
 LEFT JOIN release_claim c ON c.device_id = d.id
 WHERE d.organization_id = $1 AND d.id {ids:2}
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A device that asks: its row, what the resolver sees of it, and its cohort's graph's version.
+
+    All of them were read in one statement.
+    """
+
+    row: Device
+    facts: DeviceFacts
+    graph_version: int | None
 
 
 async def cohorts(
@@ -57,28 +73,50 @@ async def cohorts(
     using: database.Connection | None = None,
 ) -> dict[UUID, CohortFacts]:
     """All that is known of these cohorts; three statements, however many there are."""
+    found = await graphs(organization_id, cohort_ids, using=using)
+    return await counted(organization_id, found, using=using)
+
+
+async def graphs(
+    organization_id: UUID,
+    cohort_ids: Iterable[UUID],
+    *,
+    using: database.Connection | None = None,
+) -> dict[UUID, CohortFacts]:
+    """The graphs of these cohorts with what their bundles hold, and no counts; two statements."""
     wanted: list[Any] = [organization_id, sorted(set(cohort_ids))]
     releases: dict[UUID, list[ReleaseFacts]] = defaultdict(list)
-    failures: dict[UUID, dict[UUID, int]] = defaultdict(dict)
     for row in await database.query(_RELEASES, wanted, using=using):
-        facts, cohort_id = release_facts(row), as_uuid(row["cohort_id"])
-        releases[cohort_id].append(facts)
-        failures[cohort_id][facts.id] = row["failures"]
+        releases[as_uuid(row["cohort_id"])].append(release_facts(row))
     bundle_ids = {facts.bundle_id for one in releases.values() for facts in one}
     held = await bundles(organization_id, bundle_ids, using=using)
-    # Ids are unique across tables, so those of cohorts and of releases can stand side by side.
-    counts = {
-        as_uuid(row["id"]): row["n"] for row in await database.query(_COUNTS, wanted, using=using)
-    }
     return {
         cohort_id: CohortFacts(
             graph=CohortGraph(releases[cohort_id]),
-            devices=counts.get(cohort_id, 0),
-            bundles=held,
-            claims=counts,
-            failures=failures[cohort_id],
+            devices=0,
+            bundles={facts.bundle_id: held[facts.bundle_id] for facts in releases[cohort_id]},
         )
         for cohort_id in wanted[1]
+    }
+
+
+async def counted(
+    organization_id: UUID,
+    found: Mapping[UUID, CohortFacts],
+    *,
+    using: database.Connection | None = None,
+) -> dict[UUID, CohortFacts]:
+    """The same cohorts with their numbers of devices, claims and failures; one statement."""
+    arguments = [organization_id, sorted(found)]
+    # Ids are unique across tables, so those of cohorts and of releases can stand side by side.
+    rows = {
+        as_uuid(row["id"]): row for row in await database.query(_COUNTS, arguments, using=using)
+    }
+    numbers = {id: row["n"] for id, row in rows.items()}
+    failures = {id: row["failures"] for id, row in rows.items()}
+    return {
+        id: facts.counted(devices=numbers.get(id, 0), claims=numbers, failures=failures)
+        for id, facts in found.items()
     }
 
 
@@ -146,34 +184,37 @@ async def versions(
     return {id: VersionFacts(id, tuple(binaries)) for id, binaries in found.items()}
 
 
-async def devices(
+async def asking(
     organization_id: UUID,
-    rows: Sequence[Device],
+    device_ids: Iterable[UUID],
     *,
     using: database.Connection | None = None,
-) -> list[DeviceFacts]:
-    """The facts of devices, in the order given; one statement, however many there are."""
-    products: dict[UUID, tuple[str, bool]] = {}
+) -> dict[UUID, Asking]:
+    """Devices by their ids, those that are there; one statement, however many there are."""
+    rows: dict[UUID, Mapping[str, Any]] = {}
     claims: dict[UUID, set[UUID]] = defaultdict(set)
-    arguments = [organization_id, [row.id for row in rows]]
+    arguments = [organization_id, sorted(set(device_ids))]
     for row in await database.query(_DEVICES, arguments, using=using):
         id, claimed = as_uuid(row["id"]), maybe_uuid(row["claimed"])
-        products[id] = row["target"], bool(row["archived"])
+        rows[id] = row
         if claimed is not None:
             claims[id].add(claimed)
-    return [
-        DeviceFacts(
-            id=device.id,
-            target=products[device.id][0],
-            cohort_id=device.cohort_id,
-            tags=frozenset(device.tags),
-            quarantined=device.quarantined,
-            product_archived=products[device.id][1],
-            pinned_release_id=device.pinned_release_id,
-            reported_release_id=device.reported_release_id,
-            reported_bundle_id=device.reported_bundle_id,
-            reported_version=device.reported_version,
-            claims=frozenset(claims[device.id]),
-        )
-        for device in rows
-    ]
+    return {id: _asking(row, frozenset(claims[id])) for id, row in rows.items()}
+
+
+def _asking(row: Mapping[str, Any], claims: frozenset[UUID]) -> Asking:
+    device = database.instance(Device, row)
+    facts = DeviceFacts(
+        id=device.id,
+        target=row["product_target"],
+        cohort_id=device.cohort_id,
+        tags=frozenset(device.tags),
+        quarantined=device.quarantined,
+        product_archived=bool(row["product_archived"]),
+        pinned_release_id=device.pinned_release_id,
+        reported_release_id=device.reported_release_id,
+        reported_bundle_id=device.reported_bundle_id,
+        reported_version=device.reported_version,
+        claims=claims,
+    )
+    return Asking(device, facts, row["graph_version"])

@@ -184,6 +184,15 @@ class CohortGraph:
         return frozenset(r.id for r in self.releases if r.phase.limits and not r.archived)
 
     @cached_property
+    def is_counted(self) -> bool:
+        """Whether an answer may rest on numbers of devices, claims or failures."""
+        return any(
+            r.phase_value is not None or r.halt_after is not None
+            for r in self.releases
+            if not r.archived
+        )
+
+    @cached_property
     def versions(self) -> VersionIndex:
         """The versions and requirements of these releases."""
         return VersionIndex(self.releases)

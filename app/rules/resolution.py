@@ -7,7 +7,7 @@ a what-if question builds other facts. Source of the rules: the domain, sections
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -98,6 +98,15 @@ class CohortFacts:
     _binaries: dict[tuple[UUID, str], tuple[tuple[UUID, BinaryAnswer], ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+
+    def counted(
+        self, *, devices: int, claims: Mapping[UUID, int], failures: Mapping[UUID, int]
+    ) -> CohortFacts:
+        """The same graph with other counts; what was worked out of the graph is shared."""
+        same = replace(self, devices=devices, claims=claims, failures=failures)
+        for worked_out in ("_affected", "_closed", "_binaries"):
+            object.__setattr__(same, worked_out, getattr(self, worked_out))
+        return same
 
     def affected(self, bundle_id: UUID) -> tuple[AffectedTarget, ...]:
         """What destruction has left without a binary in this bundle."""

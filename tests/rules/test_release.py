@@ -87,6 +87,20 @@ def test_what_is_no_anti_arborescence_is_refused(
         assert refused.value.rule == rule
 
 
+@pytest.mark.parametrize(
+    ("facts", "counted"),
+    [
+        ({}, False),
+        ({"phase_tags": frozenset({"beta"})}, False),
+        ({"phase_value": Decimal("0.5")}, True),
+        ({"halt_after": 1}, True),
+        ({"halt_after": 1, "archived": True}, False),
+    ],
+)
+def test_a_graph_tells_whether_numbers_matter(facts: dict[str, object], counted: bool) -> None:
+    assert CohortGraph([release(1, 2), release(2, None, **facts)]).is_counted is counted
+
+
 def test_steps_are_counted_from_the_latest() -> None:
     releases = [release(1, 3), release(2, 3), release(3, 4), release(4, None)]
     assert check_anti_arborescence(releases) == {uid(4): 0, uid(3): 1, uid(1): 2, uid(2): 2}

@@ -545,3 +545,25 @@ def assert_promised(world: oracle.World, device: DeviceFacts, answer: UpdateAnsw
         assert not any(release.required and not release.archived for release in before)
     else:
         assert served.id == device.pinned_release_id
+
+
+@pytest.mark.parametrize("claims", [4, 5])
+def test_other_counts_of_the_same_graph_give_the_answer_that_they_would_give_anyway(
+    claims: int,
+) -> None:
+    phased = {"phase_value": Decimal("0.5"), "halt_after": 2}
+    for failures in (1, 2):
+        before = cohort(phased, claims=5, failures=0)
+        resolve(ON_1, before)
+        after = before.counted(devices=10, claims={uid(3): claims}, failures={uid(3): failures})
+        fresh = cohort(phased, claims=claims, failures=failures)
+        assert (after, resolve(ON_1, after)) == (
+            replace(fresh, graph=before.graph),
+            resolve(ON_1, fresh),
+        )
+
+
+def test_what_was_worked_out_of_a_graph_is_shared_by_other_counts() -> None:
+    before = cohort()
+    held = before.binaries(uid(101), ARM)
+    assert before.counted(devices=1, claims={}, failures={}).binaries(uid(101), ARM) is held
