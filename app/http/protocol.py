@@ -120,13 +120,7 @@ class DeadlineProtocol(HttpToolsProtocol):
             if self.pipeline or cycle.response_started:
                 self._wait()
                 return
-        extensions = {"code": code, "requestId": uuid4().hex}
-        body = json.dumps({"errors": [{"message": message, "extensions": extensions}]}).encode()
-        head = (
-            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
-            "cache-control: no-store\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(STATUS_LINE[status] + head.encode("ascii") + body)
+        self.transport.write(_refusal(status, code, message))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._end_wait()
@@ -161,10 +155,33 @@ class DeadlineProtocol(HttpToolsProtocol):
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """A WebSocket that does not wait long for a client that was told to go."""
+    """A WebSocket that waits neither for a client that was told to go, nor for a handshake.
+
+    Handed over by the protocol above, a handshake comes in one piece. What can't be read then, a
+    body or headers without measure, uvicorn would keep for ever without an answer.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.close_timeout = CLOSE_SECONDS
         # What a client sends holds its key, and no log is for that, however much it tells.
         self.conn.debug = False
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what came, and refuses a handshake that could not be read."""
+        super().data_received(data)
+        if not self.handshake_initiated and not self.transport.is_closing():
+            message = "A WebSocket's handshake has no body, and few and short headers."
+            self.transport.write(_refusal(400, "BAD_REQUEST", message))
+            self.transport.close()
+
+
+def _refusal(status: int, code: str, message: str) -> bytes:
+    """The whole answer to what no application can answer, after which the connection is closed."""
+    extensions = {"code": code, "requestId": uuid4().hex}
+    body = json.dumps({"errors": [{"message": message, "extensions": extensions}]}).encode()
+    head = (
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        "cache-control: no-store\r\nconnection: close\r\n\r\n"
+    )
+    return STATUS_LINE[status] + head.encode("ascii") + body

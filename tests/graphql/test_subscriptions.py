@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 import websockets
 
-from app.http.protocol import DeadlineProtocol
+from app.http.protocol import DeadlineProtocol, SocketProtocol
 from app.main import create_app
 from app.rules.access import Role
 from app.settings import Settings
@@ -32,7 +32,12 @@ EVENTS = "subscription($kind: [String!]) { eventRecorded(filter: {kind: $kind}) 
 async def served(settings: Settings) -> AsyncIterator[str]:
     """A server on a socket; gives its address."""
     config = uvicorn.Config(
-        create_app(settings), port=0, http=DeadlineProtocol, log_level="error", access_log=False
+        create_app(settings),
+        port=0,
+        http=DeadlineProtocol,
+        ws=SocketProtocol,
+        log_level="error",
+        access_log=False,
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())

@@ -23,6 +23,15 @@ CLOSED_SECONDS: Final = 15.0
 GOOD_SECONDS: Final = 0.5
 """Within which 99 of 100 good requests are answered."""
 
+UPGRADE: Final = {
+    "connection": "Upgrade",
+    "upgrade": "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "sec-websocket-protocol": "graphql-transport-ws",
+}
+"""A good handshake's headers."""
+
 _DRIP_SECONDS: Final = 1.0
 _GOOD_PAUSE: Final = 0.04
 _LOST_SECONDS: Final = 20.0
@@ -99,13 +108,6 @@ def kinds(*, key: str, upload_path: str, upload_size: int) -> list[Kind]:
     stranger = request("POST", "/graphql", {"content-length": "1000000"})
     put = request("PUT", upload_path, {"content-length": str(upload_size)})
     chunked = request("POST", "/graphql", {"transfer-encoding": "chunked"}, key=key)
-    upgrade = {
-        "connection": "Upgrade",
-        "upgrade": "websocket",
-        "sec-websocket-version": "13",
-        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
-        "sec-websocket-protocol": "graphql-transport-ws",
-    }
     return [
         Kind("no bytes"),
         Kind("half a header", post[:40]),
@@ -119,7 +121,7 @@ def kinds(*, key: str, upload_path: str, upload_size: int) -> list[Kind]:
         Kind("a body that nobody reads, a byte a second", stranger, b" " * 60),
         Kind("half an upload", put + b"x" * 100),
         Kind("half an upload, a byte a second", put, b"x" * 60),
-        Kind("a WebSocket without a key", request("GET", "/graphql", upgrade)),
+        Kind("a WebSocket without a key", request("GET", "/graphql", UPGRADE)),
     ]
 
 

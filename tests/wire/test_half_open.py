@@ -13,7 +13,7 @@ from app.http import protocol
 from app.settings import Settings
 from tests.graphql.test_subscriptions import served
 from tests.journeys.server import Running
-from tests.wire.half_open import request
+from tests.wire.half_open import UPGRADE, request
 from tests.wire.main import held
 
 CONNECTIONS = 200
@@ -88,6 +88,25 @@ async def test_a_body_that_breaks_is_refused(
         assert error_code(answer) == "BAD_REQUEST"
         await exchanged(address, request("GET", "/health/live") + head + b"nonsense\r\n")
     assert "Exception" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"content-length": "5"},
+        {"transfer-encoding": "chunked"},
+        {"x": "a" * 9_000},
+        {f"x-{number}": "a" for number in range(200)},
+    ],
+    ids=["length", "chunks", "long", "many"],
+)
+async def test_a_handshake_that_can_not_be_read_is_refused(
+    settings: Settings, more: dict[str, str]
+) -> None:
+    async with served(settings) as address:
+        answer = await exchanged(address, request("GET", "/graphql", {**UPGRADE, **more}))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert error_code(answer) == "BAD_REQUEST"
 
 
 async def test_headers_after_the_body_are_none(settings: Settings) -> None:
