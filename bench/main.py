@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,6 +58,14 @@ class Plan:
     large: Data
     growth_pace: Pace
     start: Data
+
+    def with_rounds(self, rounds: int) -> Plan:
+        """The same, with another number of rounds."""
+        return replace(
+            self,
+            pace=replace(self.pace, rounds=rounds),
+            growth_pace=replace(self.growth_pace, rounds=rounds),
+        )
 
     def sizes(self, part: str) -> str:
         """What is loaded for a part, in words."""
@@ -213,11 +221,15 @@ MEASURES: Final[dict[str, Any]] = {
 }
 
 
-def measured(kind: str, part: str, plan: Plan) -> Part:
-    """One part on one database, from an empty one to the last answer."""
-    with house(kind) as place:
-        figures = tuple(MEASURES[part](plan, place))
-    return Part(DATABASES[kind], part, plan.sizes(part), figures, circumstances())
+def measured(kind: str, part: str, plan: Plan) -> tuple[Part, bool]:
+    """One part on one database, and whether it came to its end; what was measured counts anyway."""
+    figures: list[Figure] = []
+    ended = False
+    with house(kind) as place, contextlib.suppress(KeyboardInterrupt):
+        for one in MEASURES[part](plan, place):
+            figures.append(one)
+        ended = True
+    return Part(DATABASES[kind], part, plan.sizes(part), tuple(figures), circumstances()), ended
 
 
 def main() -> int:
@@ -226,16 +238,20 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="little data, two minutes, no growth")
     parser.add_argument("--database", choices=DATABASES, help="this one only")
     parser.add_argument("--part", choices=PARTS, help="this part only")
+    parser.add_argument("--rounds", type=int, default=5, help="of each question (%(default)s)")
     chosen = parser.parse_args()
-    plan = QUICK if chosen.quick else FULL
+    plan = QUICK if chosen.quick else FULL.with_rounds(chosen.rounds)
     parts: list[Part] = []
-    for part in [chosen.part] if chosen.part else PARTS[: 2 if chosen.quick else None]:
+    for name in [chosen.part] if chosen.part else PARTS[: 2 if chosen.quick else None]:
         for kind in [chosen.database] if chosen.database else DATABASES:
-            parts.append(measured(kind, part, plan))
-            told = parts[-1]
-            print(f"\n{told.database}: {told.data}\n\n{table(told.figures)}", flush=True)
+            part, ended = measured(kind, name, plan)
+            parts.append(part)
+            print(f"\n{part.database}: {part.data}\n\n{table(part.figures)}", flush=True)
             if not chosen.quick:
-                keep(parts[-1:])
+                keep([part])
+            if not ended:
+                print("\nstopped before its end")
+                return 1
     said = verdict((part.database, one) for part in parts for one in part.figures)
     print(f"\n{said}")
     return 1 if said.startswith("missed") else 0
