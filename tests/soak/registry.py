@@ -70,7 +70,7 @@ SUITES: Final = {
     for suite in (
         *_FAULTS,
         Suite("P1", "operations by both executors", "tests.suites.executors", 50_000, 2_000, 100),
-        Suite("S2", "permissions", "tests.suites.matrix", _PERMISSIONS, _PERMISSIONS, 90),
+        Suite("S2", "permissions", "tests.suites.matrix", _PERMISSIONS, _PERMISSIONS, 120),
         Suite("S3", "swaps between organizations", "tests.suites.swaps", 50_000, 2_000, 90),
         Suite("S4", "generated operations", "tests.suites.generated", 20_000, 2_000, 150),
         Suite("S5", "requests with changed bytes", "tests.wire.mutated", 50_000, 2_000, 60),
