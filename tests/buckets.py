@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -26,6 +27,13 @@ CREDENTIALS = {
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """The address of an S3 of this session alone, in memory."""
+    with serving() as address:
+        yield address
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[str]:
+    """The address of an S3 in memory, for as long as the block lasts."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]

@@ -22,7 +22,13 @@ from app.models import Binary, BinaryPart, StorageIntent, StorageUpload
 from app.rules import part
 from app.rules.access import Role
 from app.rules.binary import State
-from app.rules.errors import BadUserInput, InvalidTransition, NotFound, PartsIncomplete
+from app.rules.errors import (
+    BadUserInput,
+    DatabaseUnavailable,
+    InvalidTransition,
+    NotFound,
+    PartsIncomplete,
+)
 from app.rules.part import PartState
 from app.storage.uploads import Arrived, Uploads, object_name, part_name
 
@@ -90,7 +96,11 @@ async def _keep(unit: Unit, binary: Binary, name: str, upload: str) -> None:
     await StorageUpload.create(
         using_db=unit.connection, blob=name, binary_id=binary.id, upload=upload
     )
-    await StorageIntent.filter(blob=name).using_db(unit.connection).delete()
+    if not await StorageIntent.filter(blob=name).using_db(unit.connection).delete():
+        # Others took this process for dead, and have what it began erased.
+        raise DatabaseUnavailable(
+            "This server was out of touch with the database for too long. Register the parts again."
+        )
 
 
 async def refresh(store: Uploads, actor: Actor, binary: Binary, upload: StorageUpload) -> None:

@@ -22,6 +22,9 @@ from app.storage.uploads import Arrived, base64_of, hex_of, named
 
 ATTEMPTS: Final = 6
 """How often a request is sent before its failure is told."""
+CONNECT_SECONDS: Final = 5.0
+READ_SECONDS: Final = 30.0
+"""How long a request may wait for a connection, and for each next byte."""
 ABORTS: Final = 20
 """How often an upload is aborted: parts that were on their way may arrive in between."""
 BATCH: Final = 1000
@@ -84,8 +87,8 @@ async def opened(location: Location) -> AsyncIterator[Bucket]:
         # Links that are signed the old way don't bind the checksum that comes with them.
         signature_version="s3v4",
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        connect_timeout=5,
-        read_timeout=30,
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
         max_pool_connections=50,
         # A path needs no name server that knows every bucket, as one at hand seldom does.
         s3={"addressing_style": "path" if location.endpoint else "auto"},
@@ -278,6 +281,9 @@ class Bucket:
             # The answer to an earlier attempt may have been lost.
             if await self.size(name) != size:
                 raise
+        # Where the answer to the beginning was lost, it was begun again: those are too many.
+        for other, left in await self.uploads(name):
+            await self.abort(other, left)
 
     async def abort(self, name: str, upload: str) -> None:
         """Aborts an upload, again and again until none of its parts is left."""

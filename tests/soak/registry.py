@@ -76,5 +76,6 @@ SUITES: Final = {
         Suite("S5", "requests with changed bytes", "tests.wire.mutated", 50_000, 2_000, 60),
         Suite("S6", "hostile requests", "tests.suites.hostiles", 96, 96, 30),
         Suite("S7", "lives that leave no secret", "tests.suites.leaks", 10, 2, 50),
+        Suite("B1", "faults between server and bucket", "tests.suites.bucket", 5_000, 500, 120),
     )
 }
