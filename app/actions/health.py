@@ -29,6 +29,15 @@ WHERE {due} AND state IN ('SIGNABLE', 'SIGNED') AND NOT EXISTS (
 )
 ORDER BY content_checked_at LIMIT 1
 """
+# A look that nobody ended, and what somebody who read it has doubts about.
+_BEGUN: Final = """
+SELECT b.id, b.organization_id, b.size FROM content_scrub s
+JOIN binary_record b ON b.id = s.binary_id
+WHERE s.until <= $1 AND b.state IN ('SIGNABLE', 'SIGNED') ORDER BY s.until LIMIT 1
+"""
+_SUSPECT: Final = """
+INSERT INTO content_scrub (binary_id, until) VALUES ($1, $2) ON CONFLICT (binary_id) DO NOTHING
+"""
 _DAMAGED: Final = "content_health <> 'OK' AND content_checked_at <= $1"
 _OLDEST: Final = "content_checked_at <= $1"
 _TAKE: Final = """
@@ -58,16 +67,17 @@ class Claimed:
 async def claim(*, again_after: timedelta, rate: int) -> Claimed | None:
     """Takes the verified content that waits longest for a look, of any organization.
 
-    None: what is damaged was looked at within the hour, and all else within `again_after`.
+    What is suspected goes before all else. None: what is damaged was looked at within the hour,
+    and all else within `again_after`.
     """
     now = datetime.now(UTC)
-    for due, before in (
-        (_DAMAGED, now - AGAIN_IF_DAMAGED),
-        (_OLDEST, now - again_after),
+    for statement, arguments in (
+        (_BEGUN, [now]),
+        (_NEXT.replace("{due}", _DAMAGED), [now - AGAIN_IF_DAMAGED, now]),
+        (_NEXT.replace("{due}", _OLDEST), [now - again_after, now]),
     ):
         # No look at an empty queue takes the lock of a transaction.
-        rows = await database.query(_NEXT.replace("{due}", due), [before, now])
-        for row in rows:
+        for row in await database.query(statement, arguments):
             owner = UUID(str(row["organization_id"]))
             actor = Actor(organization_id=owner, role=Role.ADMIN)
             until = now + lease(row["size"], rate=rate)
@@ -92,6 +102,23 @@ async def _take(unit: Unit, binary_id: UUID, until: datetime) -> Claimed | None:
         expected=Digest(binary.hash, binary.size),
         blobs=tuple(str(blob) for blob in blobs),
     )
+
+
+async def suspect(organization_id: UUID, binary_id: UUID, *, epoch: int) -> None:
+    """Has a verified content looked at before all others: somebody read other bytes than it has.
+
+    Reading once more is the worker's: what was wrong may have been the memory or the wire.
+    """
+
+    async def body(connection: database.Connection) -> None:
+        verified = Binary.filter(
+            organization_id=organization_id, id=binary_id, epoch=epoch, state__in=list(_VERIFIED)
+        )
+        if await verified.using_db(connection).exists():
+            arguments = [binary_id, datetime.now(UTC)]
+            await database.execute(_SUSPECT, arguments, using=connection)
+
+    await database.unit_of_work(body)
 
 
 async def tell(claimed: Claimed, health: ContentHealth) -> bool:

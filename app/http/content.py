@@ -6,7 +6,7 @@ import base64
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final
 
 from starlette.requests import Request
@@ -14,13 +14,14 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from app import database
+from app.actions import health
 from app.http import links
 from app.http.ranges import RangeNotSatisfiable, Segment, Span, requested, segments
 from app.http.refusal import refusal
 from app.http.whole import Stretch, checked
 from app.models import Binary, BinaryPart, StorageUpload
 from app.rules.binary import DOWNLOADABLE, ContentHealth, State
-from app.rules.errors import ContentCorrupt, ContentDestroyed, UploadSuperseded
+from app.rules.errors import BinderyError, ContentCorrupt, ContentDestroyed, UploadSuperseded
 from app.rules.link import Link
 from app.server import Server
 from app.storage.content import ContentStore
@@ -65,8 +66,16 @@ async def get(server: Server, request: Request) -> Response:
         status = 206
         headers["Content-Length"] = str(span.stop - span.start)
         headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{binary.size}"
-    first, rest = await _begun(server.store, link, binary, span or Span(0, binary.size))
-    return _Content(first, rest, status=status, headers=headers, sent=server.metrics.sent)
+    async with _doubted(binary):
+        first, rest = await _begun(server.store, link, binary, span or Span(0, binary.size))
+    return _Content(
+        first,
+        rest,
+        binary=binary,
+        status=status,
+        headers=headers,
+        sent=server.metrics.sent,
+    )
 
 
 async def _elsewhere(server: Server, binary: Binary, link: Link) -> Response | None:
@@ -155,6 +164,18 @@ async def _blocks(store: ContentStore, pieces: Iterable[Segment]) -> AsyncGenera
                 yield block
 
 
+@asynccontextmanager
+async def _doubted(binary: Binary) -> AsyncIterator[None]:
+    """Has the worker look at the content that this block finds to be damaged."""
+    try:
+        yield
+    except ContentCorrupt:
+        # Whoever downloads is not to wait for a database that is away, or a full disk.
+        with suppress(BinderyError):
+            await health.suspect(binary.organization_id, binary.id, epoch=binary.epoch)
+        raise
+
+
 class _Content(StreamingResponse):
     """A body that lets go of its blob at once when the client goes."""
 
@@ -163,11 +184,13 @@ class _Content(StreamingResponse):
         first: bytes,
         rest: AsyncGenerator[bytes, None],
         *,
+        binary: Binary,
         status: int,
         headers: dict[str, str],
         sent: Callable[[int], None],
     ) -> None:
         self._rest = rest
+        self._binary = binary
         super().__init__(
             _chained(first, rest, sent),
             status_code=status,
@@ -176,7 +199,7 @@ class _Content(StreamingResponse):
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with aclosing(self._rest):
+        async with _doubted(self._binary), aclosing(self._rest):
             await super().__call__(scope, receive, send)
 
 

@@ -7,13 +7,17 @@ import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
 
+from app.actions import health
 from app.models import Binary, BinaryPart
 from app.rules.binary import State
+from app.rules.errors import DatabaseUnavailable
 from app.storage.content import ContentStore
 from app.storage.disk import DiskStore
 from tests.http.house import MIB, House, error_of, sample, served
@@ -158,3 +162,44 @@ async def test_content_with_more_bytes_than_the_record_says_is_refused(house: Ho
     for headers in ({}, {"Range": "bytes=0-9"}):
         answer = await house.client.get(house.download_url(binary), headers=headers)
         assert error_of(answer) == (500, "CONTENT_CORRUPT")
+
+
+async def next_look() -> UUID | None:
+    """What the worker would look at next, where nothing is due by itself."""
+    claimed = await health.claim(again_after=timedelta(days=365), rate=MIB)
+    return None if claimed is None else claimed.binary_id
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("pieces", [PIECES, (b"short",)], ids=["cut", "refused"])
+@pytest.mark.parametrize("state", [State.HASHABLE, State.SIGNABLE, State.SIGNED])
+async def test_what_was_found_wrong_is_looked_at_next(
+    house: House, tmp_path: Path, state: State, pieces: tuple[bytes, ...]
+) -> None:
+    """Only what was verified once: the rest is read by the worker anyway."""
+    await house.stored(b"another", state=State.SIGNED)
+    binary = await house.stored(*pieces, state=state)
+    async with downloads(house, binary) as (client, url):
+        await got(client, url)
+        assert await next_look() is None
+        flip(await files_of(tmp_path, binary), 0, 0)
+        for _ in range(2):
+            complete, _ = await got(client, url)
+            assert not complete
+    verified = state in (State.SIGNABLE, State.SIGNED)
+    assert await next_look() == (binary.id if verified else None)
+    assert await next_look() is None
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_a_doubt_that_can_not_be_noted_changes_nothing(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable("The database does not answer.")
+
+    binary = await house.stored(b"short")
+    flip(await files_of(tmp_path, binary), 0, 0)
+    monkeypatch.setattr(health, "suspect", away)
+    answer = await house.client.get(house.download_url(binary))
+    assert error_of(answer) == (500, "CONTENT_CORRUPT")

@@ -15,14 +15,14 @@ import pytest
 
 from app.actions import health, moves
 from app.actions.unit import Unit, action
-from app.models import Binary
+from app.models import Binary, ContentScrub
 from app.rules.access import Role
 from app.rules.binary import ContentHealth, Move, State, VerificationStatus
 from app.rules.errors import StorageDegraded
 from app.server import Server
 from app.worker.scrubbing import Scrubbing
 from tests.reads.test_deep import flip
-from tests.worker.records import PAST, blobs, events, hashing, present, server_of, version
+from tests.worker.records import PAST, blobs, events, future, hashing, present, server_of, version
 from tests.worker.running import LARGE, HeldStore, until, working
 
 pytestmark = pytest.mark.usefixtures("opened")
@@ -184,6 +184,28 @@ async def test_two_processes_look_at_different_contents(store: HeldStore) -> Non
     await health.drop(first)
     again = await health.claim(again_after=DAYS, rate=FAST)
     assert again == first
+
+
+async def test_what_is_suspected_is_looked_at_before_what_is_due(store: HeldStore) -> None:
+    """Once, whoever suspects it however often; and only in the epoch that was read."""
+    due = await signed(store, [b"content"])
+    others = [await signed(store, [b"content"], content_checked_at=future()) for _ in range(2)]
+    for one, epoch in ((others[0], others[0].epoch), (others[0], others[0].epoch), (others[1], 9)):
+        await health.suspect(one.organization_id, one.id, epoch=epoch)
+    looks = [await health.claim(again_after=DAYS, rate=FAST) for _ in range(3)]
+    assert [look and look.binary_id for look in looks] == [others[0].id, due.id, None]
+    assert looks[0] is not None
+    await health.tell(looks[0], ContentHealth.OK)
+    assert await health.claim(again_after=DAYS, rate=FAST) is None
+
+
+async def test_a_look_that_nobody_ended_is_begun_again(store: HeldStore) -> None:
+    binary = await signed(store, [b"content"])
+    assert await health.claim(again_after=DAYS, rate=FAST) is not None
+    await ContentScrub.filter(binary_id=binary.id).update(until=PAST)
+    again = await health.claim(again_after=timedelta(days=100_000), rate=FAST)
+    assert again is not None
+    assert again.binary_id == binary.id
 
 
 async def test_it_reads_no_faster_than_it_may(store: HeldStore) -> None:
