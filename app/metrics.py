@@ -111,6 +111,9 @@ class Metrics:
         )
         self.garbage = self._gauge("bindery_garbage_blobs", "Blobs that are still to be erased.")
         self.intents = self._gauge("bindery_unfinished_blobs", "Blobs that are on their way in.")
+        self.damaged = self._gauge(
+            "bindery_damaged_binaries", "Binaries that are not served, by health.", "health"
+        )
         self.database = self._gauge("bindery_database_up", "Whether the database answers.")
 
     def operation(self, name: str, *, cost: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -16,6 +16,7 @@ from app.http import metrics as page
 from app.models import Binary
 from app.reads import census
 from app.rules.access import Role
+from app.rules.binary import ContentHealth
 from app.rules.errors import DatabaseUnavailable
 from app.server import Server
 from app.settings import Settings
@@ -67,6 +68,8 @@ async def test_a_whole_life_is_counted(api: Api, http: httpx.AsyncClient) -> Non
     assert numbers["bindery_database_up"] == 1
     assert numbers["bindery_stuck_hashing"] == 0
     assert numbers["bindery_unfinished_blobs"] == 0
+    assert numbers["bindery_damaged_binaries CORRUPT"] == 0
+    assert numbers["bindery_damaged_binaries MISSING"] == 0
     assert numbers["process_open_fds"] > 0
 
 
@@ -173,6 +176,12 @@ class TestStuck:
             await Binary.filter(id=row.id).update(**later)
         found = await census.take(at=now)
         assert (found.stuck, found.held, found.expired) == (0, 1, 0)
+
+    async def test_what_is_damaged_is_counted(self, api: Api) -> None:
+        await api.reach("HASHABLE", await api.version(), b"content")
+        assert (await census.take(at=datetime.now(UTC))).damaged == {}
+        await Binary.all().update(content_health=ContentHealth.CORRUPT)
+        assert (await census.take(at=datetime.now(UTC))).damaged == {"CORRUPT": 1}
 
 
 async def test_without_a_database_the_rest_is_told(

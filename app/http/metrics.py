@@ -18,7 +18,7 @@ from app.http.refusal import request_id
 from app.metrics import Metrics
 from app.reads import census
 from app.rules.access import Role, require
-from app.rules.binary import State, VerificationStatus
+from app.rules.binary import ContentHealth, State, VerificationStatus
 from app.rules.errors import DatabaseUnavailable, MethodNotAllowed, Unauthenticated
 from app.server import Server
 
@@ -115,11 +115,19 @@ def _tell(metrics: Metrics, found: census.Census) -> None:
     metrics.stuck.set(found.stuck)
     metrics.garbage.set(found.garbage)
     metrics.intents.set(found.unfinished)
+    for health in (ContentHealth.CORRUPT, ContentHealth.MISSING):
+        metrics.damaged.labels(health.value).set(found.damaged.get(health.value, 0))
 
 
 def _forget(metrics: Metrics) -> None:
     metrics.database.set(0)
-    for gauge in (metrics.binaries, metrics.content, metrics.verifications, metrics.leases):
+    for gauge in (
+        metrics.binaries,
+        metrics.content,
+        metrics.verifications,
+        metrics.leases,
+        metrics.damaged,
+    ):
         gauge.clear()
     for single in (metrics.stuck, metrics.garbage, metrics.intents):
         single.set(float("nan"))

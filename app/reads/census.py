@@ -31,6 +31,12 @@ SELECT (SELECT COUNT(*) FROM storage_gc) AS garbage,
     (SELECT COUNT(*) FROM storage_intent) AS unfinished
 """
 
+# The words of the partial index stand in the statement, so that it is found.
+_DAMAGED = """
+SELECT content_health AS health, COUNT(*) AS n FROM binary_record
+WHERE content_health <> 'OK' GROUP BY content_health
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Census:
@@ -48,10 +54,12 @@ class Census:
     """Binaries in hashing that are due for `STUCK` or longer."""
     garbage: int
     unfinished: int
+    damaged: dict[str, int]
+    """By health: how many binaries have content that was found corrupt or missing."""
 
 
 async def take(*, at: datetime) -> Census:
-    """Counts; three statements, of which one reads every binary. Raises DatabaseUnavailable."""
+    """Counts; four statements, of which one reads every binary. Raises DatabaseUnavailable."""
     binaries = await database.query(_BINARIES)
     queue = await database.query(_QUEUE, [at, at - STUCK])
     (blobs,) = await database.query(_BLOBS)
@@ -65,4 +73,5 @@ async def take(*, at: datetime) -> Census:
         stuck=sum(row["stuck"] for row in queue),
         garbage=blobs["garbage"],
         unfinished=blobs["unfinished"],
+        damaged={row["health"]: row["n"] for row in await database.query(_DAMAGED)},
     )

@@ -65,7 +65,7 @@ _SENT_AGAIN: Final = (
 MEND: Final = {
     Damage.BLOB_MISSING: _CONTENT,
     Damage.BLOB_SIZE: _CONTENT,
-    Damage.BLOB_ORPHAN: "No record needs it: delete blobs/<its first two digits>/<its name>.",
+    Damage.BLOB_ORPHAN: "No record needs it: repair, or delete the file of that name.",
     Damage.BLOB_DIGEST: _CONTENT,
     Damage.BLOB_UNREADABLE: "Mend the disk or the file's permissions, or restore a backup.",
     Damage.CONTENT_DIGEST: "Restore files and database from one backup, or upload again.",

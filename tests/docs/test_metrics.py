@@ -32,6 +32,7 @@ Beside them stand `process_cpu_seconds_total`, `process_resident_memory_bytes`, 
 `process_max_fds`, `process_virtual_memory_bytes` and `process_start_time_seconds`.
 
 What is worth an alert: `bindery_database_up == 0`; `bindery_stuck_hashing > 0` for ten minutes;
+`bindery_damaged_binaries > 0` ([what to do](durability.md));
 `bindery_garbage_blobs` that grows for an hour (content that can't be erased);
 `rate(bindery_errors_total{code=~"STORAGE_.*|DATABASE_UNAVAILABLE|INTERNAL_SERVER_ERROR"}[5m]) > 0`.
 """
