@@ -276,9 +276,10 @@ async def _target(info: Info, device_id: str | None, target: str | None) -> str:
         raise BadUserInput("Send `deviceId` or `target`, one of both.", path=("target",))
     if target is not None:
         return targets.target(target, path=("target",))
-    device = await info.context.find(models.Device, str(device_id), "deviceId")
-    product = await info.context.loaders.one(models.Product).load(device.product_id)
-    found: str = product.target
+    id = info.context.uuid(str(device_id), Kind.DEVICE, "deviceId")
+    found = await resolution.target_of(info.context.organization_id, id)
+    if found is None:
+        raise not_found(Kind.DEVICE, path=("deviceId",))
     return found
 
 

@@ -13,7 +13,7 @@ from app.graphql import answers, fleet, lists
 from app.graphql.connections import Connection, open_list, page_arguments
 from app.graphql.context import Info
 from app.graphql.enums import ImpactReason
-from app.graphql.fields import derived, edge, plain
+from app.graphql.fields import derived, edge, plain, to_one
 from app.graphql.scalars import JSON, BigInt, Sha256
 from app.graphql.types import (
     Artifact,
@@ -38,10 +38,7 @@ class BinaryResolution:
     reason: BinaryReason = plain("Why this one, or none.")
     state: rules.State | None = plain("The state of the decisive candidate, if there is one.")
 
-    @derived("The binary; null where none fits.")
-    async def binary(self, root: strawberry.Parent[BinaryAnswer], info: Info) -> Binary | None:
-        id = root.binary_id
-        return None if id is None else await info.context.loaders.one(models.Binary).load(id)
+    binary: Binary | None = to_one(models.Binary, "binary_id", "The binary; null where none fits.")
 
     @edge("The binaries that were considered, the decisive one first.")
     async def candidates(self, root: strawberry.Parent[BinaryAnswer], info: Info) -> list[Binary]:

@@ -43,6 +43,10 @@ SELECT r.id, (SELECT COUNT(*) FROM release_claim c WHERE c.release_id = r.id) AS
 FROM release r WHERE r.organization_id = $1 AND r.cohort_id {ids:2}
   AND (r.phase_value IS NOT NULL OR r.halt_after IS NOT NULL)
 """
+_TARGET = """
+SELECT p.target FROM device d JOIN product p ON p.id = d.product_id
+WHERE d.organization_id = $1 AND d.id = $2
+"""
 _DEVICES = """
 SELECT d.*, p.target AS product_target, p.archived AS product_archived, h.graph_version,
        c.release_id AS claimed
@@ -64,6 +68,12 @@ class Asking:
     row: Device
     facts: DeviceFacts
     graph_version: int | None
+
+
+async def target_of(organization_id: UUID, device_id: UUID) -> str | None:
+    """The target that a device runs; None where this organization has no such device."""
+    rows = await database.fetch(_TARGET, [organization_id, device_id])
+    return str(rows[0][0]) if rows else None
 
 
 async def cohorts(
