@@ -1,16 +1,24 @@
 import { ToolbarButton, ToolbarMenu, pick, useGraphiQL, useGraphiQLActions } from '@graphiql/react'
+import { parse } from 'graphql'
 import { useEffect, useRef } from 'react'
 import { EXAMPLES } from './examples.js'
 import { keyIn } from './key.js'
 
 /** Opens an example in a tab of its own. */
 export function ExamplesMenu() {
-  const { addTab } = useGraphiQLActions()
+  const { addTab, setOperationFacts, setOperationName } = useGraphiQLActions()
   const { queryEditor } = useGraphiQL(pick('queryEditor'))
   useOneKey()
   const open = (example) => {
     addTab()
     queryEditor.setValue(example.text)
+    // GraphiQL reads the text a moment later, and until then would ask for the operation of the
+    // tab before.
+    const documentAST = parse(example.text)
+    const operations = documentAST.definitions.filter((one) => one.kind === 'OperationDefinition')
+    const operationName = operations[0].name.value
+    setOperationFacts({ documentAST, operations, operationName })
+    setOperationName(operationName)
   }
   const button = (
     <ToolbarButton label="Examples">

@@ -27,8 +27,6 @@ HEADERS: Final = (
     "document.querySelector('section[aria-label=Headers] .graphiql-editor:not(.hidden)')"
 )
 RUN: Final = "document.querySelector('.graphiql-execute-button')"
-SETTLED: Final = 1.5
-"""Seconds after which an example that was opened is known to the page."""
 ANSWER: Final = "document.querySelector('.result-window .view-lines').innerText"
 TAB: Final = "document.querySelector('.graphiql-tab-active').innerText.trim()"
 SCHEMA_ASKED: Final = (
@@ -59,6 +57,7 @@ def _served(folder: Path) -> Iterator[tuple[str, str]]:
     """Address and key of a server with the demo's data."""
     with subprocess.Popen(
         [BINDERY, "serve", "--demo", "--port", "0", "--data", folder],
+        env={**os.environ, "BINDERY_ACCESS_LOG": "false"},
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
@@ -111,9 +110,6 @@ def _run_from_menu(page: Page, title: str, *, shows: str) -> None:
         "[...document.querySelectorAll('[role=menuitem]')]"
         f".find(one => one.innerText === {title!r})"
     )
-    # The page learns the operation's name a moment after its text, and nothing tells when. Until
-    # then it asks for the operation of the tab before.
-    time.sleep(SETTLED)
     page.click(RUN)
     page.wait(f"{ANSWER}.includes({shows!r})")
     assert '"errors"' not in page.value(ANSWER)

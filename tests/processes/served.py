@@ -49,6 +49,8 @@ def command(*arguments: str, data: Path, database: str = "") -> list[str]:
 def environment(**settings: object) -> dict[str, str]:
     """This environment, without a developer's settings, and with these: `lease_seconds=2`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BINDERY_")}
+    # Nobody reads what the servers print after their first line.
+    kept["BINDERY_ACCESS_LOG"] = "false"
     return kept | {f"BINDERY_{name.upper()}": str(value) for name, value in settings.items()}
 
 
