@@ -146,6 +146,7 @@ conformance: install $(CONFORMANCE)/node_modules/.installed ## Hold a server aga
 schema-lint: $(CONFORMANCE)/node_modules/.installed ## Lint schema.graphql, and compare it with the last tag's.
 	node $(CONFORMANCE)/lint.mjs
 	node $(CONFORMANCE)/breaking.mjs
+	node --test --test-reporter=dot $(CONFORMANCE)/breaking.test.mjs
 
 $(PEERS)/node_modules/.installed: $(PEERS)/package-lock.json
 	npm --prefix $(PEERS) ci --ignore-scripts --no-audit --no-fund --loglevel=error
