@@ -42,6 +42,8 @@ from app.reads.pages import DEFAULT_SIZE, MAX_SIZE
 CEILING = 10**12
 LIST_FACTOR = 10
 MOST_ELEMENTS = 50_000
+_META = {"__schema": "__Schema", "__type": "__Type"}
+"""The types of the fields that lead into the schema, and are on no type themselves."""
 PAGED = frozenset({"edges", "nodes", "errors"})
 """Lists that cost nothing more: their connection, or the mutation, has counted them."""
 
@@ -190,7 +192,7 @@ class Guard:
         given = sum(self._elements(one.value) for one in node.arguments or ())
         if node.selection_set is None:
             return Measure(1, aliases, 0, min(given, CEILING))
-        inner = self._selection(node.selection_set, get_named_type(field.type) if field else None)
+        inner = self._selection(node.selection_set, self._type(node, field))
         factor = 1
         if field is not None and "first" in field.args:
             factor = self._page(node)
@@ -200,6 +202,11 @@ class Guard:
             factor = 1 if node.name.value in PAGED else LIST_FACTOR
         cost = min(1 + given + factor * inner.cost, CEILING)
         return Measure(inner.depth + 1, inner.aliases + aliases, inner.directives, cost)
+
+    def _type(self, node: FieldNode, field: Any) -> Any:
+        if field is not None:
+            return get_named_type(field.type)
+        return self._schema.get_type(_META.get(node.name.value, ""))
 
     def _page(self, node: FieldNode) -> int:
         sizes = {one.name.value: self._integer(one.value) for one in node.arguments or ()}

@@ -33,6 +33,8 @@ def judged(text: str, limits: Limits | None = None, **variables: object) -> int:
         ("query($n: Int = 100) { binaries(first: $n) { nodes { id } } }", 5),
         ("query($m: Int = 100) { binaries(first: $m) { nodes { id } } }", 101),
         ("query($i: [ID!]! = [1, 2]) { nodes(ids: $i) { ... on Device { cohort { id } } } }", 5),
+        ("{ __schema { types { fields { type { name } } } } }", 1 + 1 + 10 * (1 + 10)),
+        ('{ __type(name: "Node") { possibleTypes { fields { name } } } }', 1 + 1 + 10),
         ("{ nodes(ids: [1, 2, 3]) { ... on Device { cohort { id } } } }", 7),
         ("{ a: viewer { ...F } b: viewer { ...F } } fragment F on ApiKey { device { id } }", 4),
     ],

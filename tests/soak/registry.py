@@ -75,7 +75,7 @@ SUITES: Final = {
         Suite("S3", "swaps between organizations", "tests.suites.swaps", 50_000, 2_000, 90),
         Suite("S4", "generated operations", "tests.suites.generated", 20_000, 2_000, 150),
         Suite("S5", "requests with changed bytes", "tests.wire.mutated", 50_000, 2_000, 60),
-        Suite("S6", "hostile requests", "tests.suites.hostiles", 96, 96, 30),
+        Suite("S6", "hostile requests", "tests.suites.hostiles", 97, 97, 30),
         Suite("S7", "lives that leave no secret", "tests.suites.leaks", 10, 2, 50),
         Suite("B1", "faults between server and bucket", "tests.suites.bucket", 5_000, 500, 120),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from graphql import get_introspection_query
+
 from tests.suites.documents import (
     INVALID,
     TOO_COMPLEX,
@@ -140,18 +142,23 @@ def _introspection() -> Iterator[Hostile]:
     yield asked(
         "types through their fields",
         f"{{ __schema {{ types {{ {wide} }} }} }}",
-        INVALID,
+        TOO_COMPLEX,
+        "cost",
     )
     turn = "possibleTypes { interfaces { " * 5 + "name" + " } }" * 5
     yield asked(
         "types through their interfaces",
         f'{{ __type(name: "Node") {{ {turn} }} }}',
-        INVALID,
+        TOO_COMPLEX,
+        "cost",
     )
+    usual = get_introspection_query(descriptions=True)
+    twice = usual.replace("__schema", "a: __schema { types { ...FullType } } __schema", 1)
+    yield asked("the usual question for the schema, twice", twice, TOO_COMPLEX, "cost")
     many = " ".join(f"a{i}: __schema {{ types {{ name }} }}" for i in range(31))
     yield asked("the schema 31 times", f"{{ {many} }}", TOO_COMPLEX, "aliases")
     beside = f"viewer {{ id }} __schema {{ types {{ {wide} }} }}"
-    yield asked("the schema beside a field", f"{{ {beside} }}", INVALID)
+    yield asked("the schema beside a field", f"{{ {beside} }}", TOO_COMPLEX, "cost")
 
 
 def _costs() -> Iterator[Hostile]:
