@@ -80,6 +80,25 @@ async def test_garbage_of_another_process_is_seen_soon(server: Server, store: He
     assert await store.size(name) is None
 
 
+async def test_what_a_part_has_is_never_erased(server: Server, store: HeldStore) -> None:
+    """Whatever calls it garbage; all other garbage goes."""
+    binary = await signed(store, [b"con", b"tent"])
+    names = await blobs(binary)
+    other = store.new_name()
+    await write(store, other, b"content")
+    for name in (*names, other):
+        await StorageGarbage.create(blob=name, binary_id=binary.id)
+
+    async def gone() -> bool:
+        return await store.size(other) is None
+
+    async with working(server, poll_seconds=0.01):
+        await until(gone)
+        await asyncio.sleep(0.1)
+    assert [await store.size(name) for name in names] == [3, 4]
+    assert await StorageGarbage.all().count() == 2
+
+
 async def test_a_destroyed_binary_without_garbage_is_noted_after_a_while(
     server: Server, store: HeldStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
