@@ -15,15 +15,15 @@ from tortoise.expressions import F
 
 from app import database
 from app.actions.device import held_device
-from app.actions.unit import Unit, action, not_found, prn
+from app.actions.unit import Actor, Unit, action, not_found, prn
 from app.models import Device, Release, ReleaseClaim
 from app.reads import graphs, resolution
 from app.reads.values import as_uuid
 from app.rules import text
 from app.rules.access import Role
-from app.rules.errors import BadUserInput, Forbidden
+from app.rules.errors import BadUserInput, Forbidden, StorageFull
 from app.rules.prn import Kind, format_prn, parse_prn
-from app.rules.resolution import CohortFacts, UpdateAnswer, resolve_update
+from app.rules.resolution import CohortFacts, DeviceFacts, UpdateAnswer, resolve_update
 from app.rules.version import reported_version
 
 RECENT = timedelta(minutes=1)
@@ -160,15 +160,59 @@ async def _note(unit: Unit, device: Device, usable: Known | None) -> None:
     await unit.change("device.report", device, also=seen, **(asdict(usable) if usable else {}))
 
 
-@action(Role.WRITE, Role.DEVICE)
 async def claim_update(
-    unit: Unit, device_id: UUID, *, reported: Reported | None = None
+    actor: Actor, device_id: UUID, *, reported: Reported | None = None
 ) -> tuple[Device, UpdateAnswer]:
     """A device's poll: notes what it reports, answers its update, and claims that release.
 
-    Concurrent claims never pass a phase's limit: the loser is answered without that release.
-    Raises NotFound, Forbidden.
+    Concurrent claims never pass a phase's limit: the loser is answered without that release. On a
+    full disk nothing is noted, and what needs no new place in a phase is answered all the same.
+    Raises NotFound, Forbidden, StorageFull.
     """
+    try:
+        return await _claim_update(actor, device_id, reported=reported)
+    except StorageFull:
+        # To note an idempotency key takes room as well.
+        asking = replace(actor, attempt=None)
+        device, answer, has_place = await _answer(asking, device_id, reported=reported)
+        if not has_place:
+            raise
+        return device, answer
+
+
+@action(Role.WRITE, Role.DEVICE)
+async def _claim_update(
+    unit: Unit, device_id: UUID, *, reported: Reported | None
+) -> tuple[Device, UpdateAnswer]:
+    device, facts, cohort, usable = await _asked(unit, device_id, reported)
+    await _note(unit, device, usable)
+    answer = resolve_update(facts, cohort, at=unit.at)
+    while cohort is not None and answer.release_id not in {None, *facts.claims}:
+        cohort = await _claims_now(unit, cohort, answer)
+        confirmed = resolve_update(facts, cohort, at=unit.at)
+        if confirmed.release_id == answer.release_id:
+            await _claim(unit, device, confirmed)
+            return device, confirmed
+        answer = confirmed
+    return device, answer
+
+
+@action(Role.WRITE, Role.DEVICE, on_full_disk=True)
+async def _answer(
+    unit: Unit, device_id: UUID, *, reported: Reported | None
+) -> tuple[Device, UpdateAnswer, bool]:
+    """The answer without a write, and whether it may be given without one."""
+    device, facts, cohort, _ = await _asked(unit, device_id, reported)
+    answer = resolve_update(facts, cohort, at=unit.at)
+    release = None if cohort is None else cohort.graph.get(answer.release_id)
+    limited = release is not None and release.phase.limits
+    return device, answer, not limited or answer.release_id in facts.claims
+
+
+async def _asked(
+    unit: Unit, device_id: UUID, reported: Reported | None
+) -> tuple[Device, DeviceFacts, CohortFacts | None, Known | None]:
+    """A device, locked, with what its update is resolved from, its own report included."""
     own_device(unit, device_id)
     await unit.lock(Device, [device_id])
     asked = await resolution.asking(unit.organization_id, [device_id], using=unit.connection)
@@ -181,16 +225,7 @@ async def claim_update(
     if reported is not None:
         usable = await known(unit.organization_id, reported, cohort, using=unit.connection)
         facts = replace(facts, **asdict(usable))
-    await _note(unit, device, usable)
-    answer = resolve_update(facts, cohort, at=unit.at)
-    while cohort is not None and answer.release_id not in {None, *facts.claims}:
-        cohort = await _claims_now(unit, cohort, answer)
-        confirmed = resolve_update(facts, cohort, at=unit.at)
-        if confirmed.release_id == answer.release_id:
-            await _claim(unit, device, confirmed)
-            return device, confirmed
-        answer = confirmed
-    return device, answer
+    return device, facts, cohort, usable
 
 
 async def _claims_now(unit: Unit, cohort: CohortFacts, answer: UpdateAnswer) -> CohortFacts:

@@ -22,6 +22,7 @@ BALLAST = 2 * KIB * KIB
 SETTINGS = {"storage_ballast": BALLAST, "storage_reserve": 256 * KIB}
 KEPT, DOOMED, LATE = (bytes([one]) * 300 * KIB for one in b"abc")
 
+UPDATE = "update { status release { name } }"
 RESOLVE = """query($device: ID!) { resolveUpdate(deviceId: $device) {
   status release { name } manifest { hash url } } }"""
 DESTROYED = "binary { id state downloadUrl contentErasedAt }"
@@ -93,6 +94,11 @@ async def furnish(api: Api) -> dict[str, str]:
 async def assert_reads_go_on(api: Api, house: dict[str, str]) -> None:
     update = (await api.ask(RESOLVE, device=house["device"]))["resolveUpdate"]
     assert (update["status"], update["release"]) == ("UPDATE", {"name": "spring"})
+    # What a device polls for can't be noted, and is answered all the same.
+    assert await api.do("claimUpdate", UPDATE, deviceId=house["device"]) == {
+        "status": "UPDATE",
+        "release": {"name": "spring"},
+    }
     (entry,) = update["manifest"]
     assert (await api.http.get(entry["url"])).content == KEPT
 
