@@ -27,6 +27,7 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.connection import get_connections
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import IntegrityError
+from tortoise.fields import DatetimeField
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.models import Model
 from tortoise.transactions import in_transaction
@@ -408,7 +409,22 @@ async def rows(
 
 def instance(model: type[M], row: Mapping[str, Any]) -> M:
     """One instance of a model from a row that has all its columns."""
-    return model._init_from_db(**row)
+    values = dict(row)
+    for name in _moments(model):
+        if isinstance(values[name], str):
+            # As SQLite has it. Tortoise reads every form of ISO 8601, at a hundred times the cost.
+            values[name] = datetime.fromisoformat(values[name])
+    return model._init_from_db(**values)
+
+
+@lru_cache
+def _moments(model: type[Model]) -> tuple[str, ...]:
+    fields = model._meta.fields_map
+    return tuple(
+        column
+        for name, column in model._meta.fields_db_projection.items()
+        if isinstance(fields[name], DatetimeField)
+    )
 
 
 def _bound(sql: str, arguments: Sequence[Any], connection: Connection) -> tuple[str, list[Any]]:

@@ -7,6 +7,7 @@ import sqlite3
 import urllib.parse
 from collections.abc import AsyncIterator
 from contextlib import closing
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -326,3 +327,13 @@ async def test_a_full_disk_is_told(opened: str) -> None:
     with pytest.raises(StorageFull):
         await database.unit_of_work(body)
     assert await _names() == []
+
+
+async def test_a_row_by_hand_is_the_same_instance_as_a_row_by_the_model(opened: str) -> None:
+    made = await Organization.create(name="acme", using_db=database.writer())
+    (found,) = await database.rows(
+        Organization, "SELECT * FROM organization WHERE id = $1", [made.id]
+    )
+    by_model = await Organization.get(id=made.id, using_db=database.reader())
+    assert vars(found) == vars(by_model)
+    assert found.created_at.utcoffset() == timedelta(0)
