@@ -313,7 +313,11 @@ async def _attempts(body: Callable[[Connection], Awaitable[T]], *, on_full_disk:
             with translated():
                 async with in_transaction("default") as connection:
                     result = await body(connection)
-            for notice in _held.get() or ():
+                    held = _held.get() or []
+                    if held and dialect(connection) == "postgres":
+                        await _notify(held, using=connection)
+                        held = []
+            for notice in held:
                 board.publish(notice)
             return result
         except IntegrityError:
@@ -333,12 +337,21 @@ async def _attempts(body: Callable[[Connection], Awaitable[T]], *, on_full_disk:
 async def announce(notice: Notice, *, using: Connection) -> None:
     """Tells whoever waits that something changed, once the transaction is committed."""
     held = _held.get()
-    if dialect(using) == "postgres":
-        await execute("SELECT pg_notify($1, $2)", [_CHANNEL, notice.write()], using=using)
-    elif held is None:
-        board.publish(notice)
-    else:
+    if held is not None:
         held.append(notice)
+    elif dialect(using) == "postgres":
+        await _notify([notice], using=using)
+    else:
+        board.publish(notice)
+
+
+async def _notify(notices: Sequence[Notice], *, using: Connection) -> None:
+    """Sends notices to every process with the commit, all in one statement."""
+    await execute(
+        "SELECT pg_notify($1, notice) FROM unnest($2::text[]) AS notice",
+        [_CHANNEL, [notice.write() for notice in notices]],
+        using=using,
+    )
 
 
 async def _listen(credentials: Mapping[str, Any]) -> None:

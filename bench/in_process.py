@@ -54,7 +54,11 @@ async def looped(url: str, data: Data) -> Looped:
         begun = time.perf_counter()
         found = await impact.impact(organization_id, [binary_id])
         losing = stuck = 0
-        for cohort_id, before in found.before.items():
+        cohorts = await resolution.counted(organization_id, found.before)
+        for cohort_id, before in cohorts.items():
+            after = found.after[cohort_id].counted(
+                devices=before.devices, claims=before.claims, failures=before.failures
+            )
             ids = await database.query(
                 "SELECT id FROM device WHERE organization_id = $1 AND cohort_id = $2",
                 [organization_id, cohort_id],
@@ -63,7 +67,7 @@ async def looped(url: str, data: Data) -> Looped:
             judged = rules.count(
                 ((device.facts, 1) for device in asking.values()),
                 before,
-                found.after[cohort_id],
+                after,
                 at=datetime.now(UTC),
             )
             losing, stuck = losing + judged.losing, stuck + judged.stuck

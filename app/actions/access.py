@@ -67,8 +67,7 @@ async def create_api_key(
 @action(Role.ADMIN, on_full_disk=True)
 async def revoke_api_key(unit: Unit, api_key_id: UUID) -> ApiKey:
     """Revokes an API key for good; again is the same."""
-    await unit.lock(ApiKey, [api_key_id])
-    key = await unit.find(ApiKey, api_key_id, path=("input", "apiKeyId"))
+    key = await unit.held(ApiKey, api_key_id, path=("input", "apiKeyId"))
     if key.revoked_at is None:
         await unit.change("api_key.revoke", key, revoked_at=unit.at)
     return key

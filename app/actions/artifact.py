@@ -28,8 +28,7 @@ async def update_artifact(
     unit: Unit, artifact_id: UUID, *, name: str | None = None, description: str | None = None
 ) -> Artifact:
     """Changes an artifact's name or description."""
-    await unit.lock(Artifact, [artifact_id])
-    artifact = await unit.find(Artifact, artifact_id, path=("input", "artifactId"))
+    artifact = await unit.held(Artifact, artifact_id, path=("input", "artifactId"))
     values = {}
     if name is not None:
         values["name"] = text.name(name, field="name", max_length=128)
@@ -72,8 +71,7 @@ async def update_artifact_version(
     unit: Unit, artifact_version_id: UUID, *, description: str | None = None
 ) -> ArtifactVersion:
     """Changes the description of an artifact version; the version itself is immutable."""
-    await unit.lock(ArtifactVersion, [artifact_version_id])
-    found = await unit.find(
+    found = await unit.held(
         ArtifactVersion, artifact_version_id, path=("input", "artifactVersionId")
     )
     if description is not None:

@@ -83,8 +83,7 @@ async def update_binary(
 
     A new hash or size drops the parts. Raises InvalidTransition, Conflict, BadUserInput.
     """
-    await unit.lock(Binary, [binary_id])
-    binary = await unit.find(Binary, binary_id, path=("input", "binaryId"))
+    binary = await unit.held(Binary, binary_id, path=("input", "binaryId"))
     values: dict[str, Any] = {}
     if description is not None:
         values["description"] = text.description(description, field="description")
@@ -163,8 +162,7 @@ async def delete_binary(unit: Unit, binary_id: UUID) -> Binary:
 
     Gives the binary as it was. Raises InvalidTransition, NotFound.
     """
-    await unit.lock(Binary, [binary_id])
-    binary = await unit.find(Binary, binary_id, path=("input", "binaryId"))
+    binary = await unit.held(Binary, binary_id, path=("input", "binaryId"))
     if binary.state not in DELETABLE:
         raise moves.refusal(binary, "A binary can't be deleted")
     await moves.drop_parts(unit, binary_id)

@@ -10,7 +10,7 @@ from app.actions import moves
 from app.actions.release import hold_cohorts
 from app.actions.unit import Unit, action, not_found
 from app.models import ArtifactVersion, Binary
-from app.reads.impact import Impact, impact
+from app.reads.impact import Impact, concerned, impact
 from app.rules import plan
 from app.rules.access import Role
 from app.rules.binary import Move
@@ -57,11 +57,11 @@ async def destroy_binaries(
 
 async def _locked_impact(unit: Unit, ids: Sequence[UUID]) -> Impact:
     """The impact, with all that could change it locked: cohorts first, as every graph edit does."""
-    seen = await impact(unit.organization_id, ids, using=unit.connection)
-    await hold_cohorts(unit, seen.before)
-    await unit.lock(ArtifactVersion, sorted(seen.version_ids))
+    versions, cohorts = await concerned(unit.organization_id, ids, using=unit.connection)
+    await hold_cohorts(unit, cohorts)
+    await unit.lock(ArtifactVersion, sorted(versions))
     found = await impact(unit.organization_id, ids, using=unit.connection)
-    if not found.before.keys() <= seen.before.keys():
+    if not found.before.keys() <= cohorts:
         raise database.Retry
     return found
 

@@ -179,8 +179,7 @@ async def unpin_device(unit: Unit, device_id: UUID) -> Device:
 
 async def held_device(unit: Unit, device_id: UUID) -> Device:
     """A device of this organization, locked. Raises NotFound."""
-    await unit.lock(Device, [device_id])
-    return await unit.find(Device, device_id, path=("input", "deviceId"))
+    return await unit.held(Device, device_id, path=("input", "deviceId"))
 
 
 async def _end_claims(unit: Unit, device_id: UUID) -> None:

@@ -29,8 +29,7 @@ async def update_product(
     unit: Unit, product_id: UUID, *, name: str | None = None, target_: str | None = None
 ) -> Product:
     """Renames a product, or changes its target while it has neither devices nor releases."""
-    await unit.lock(Product, [product_id])
-    product = await unit.find(Product, product_id, path=("input", "productId"))
+    product = await unit.held(Product, product_id, path=("input", "productId"))
     values = {}
     if name is not None and name != product.name:
         values["name"] = text.name(name, field="name", max_length=128)
@@ -61,8 +60,7 @@ async def _refuse_used(unit: Unit, product: Product) -> None:
 @action(Role.WRITE)
 async def archive_product(unit: Unit, product_id: UUID, *, archived: bool = True) -> Product:
     """Archives a product (no new device, cohort or release; no updates), or takes that back."""
-    await unit.lock(Product, [product_id])
-    product = await unit.find(Product, product_id, path=("input", "productId"))
+    product = await unit.held(Product, product_id, path=("input", "productId"))
     await unit.change(
         "product.archive" if archived else "product.unarchive", product, archived=archived
     )
@@ -71,8 +69,7 @@ async def archive_product(unit: Unit, product_id: UUID, *, archived: bool = True
 
 async def open_product(unit: Unit, product_id: UUID) -> Product:
     """A product that is not archived, locked so that it stays so. Raises ProductArchived."""
-    await unit.lock(Product, [product_id], share=True)
-    product = await unit.find(Product, product_id, path=("input", "productId"))
+    product = await unit.held(Product, product_id, path=("input", "productId"), share=True)
     if product.archived:
         raise ProductArchived(
             "The product is archived: it takes no new device, cohort or release.",
@@ -112,8 +109,7 @@ async def update_cohort(
     unit: Unit, cohort_id: UUID, *, name: str | None = None, description: str | None = None
 ) -> Cohort:
     """Changes a cohort's name or description."""
-    await unit.lock(Cohort, [cohort_id])
-    cohort = await unit.find(Cohort, cohort_id, path=("input", "cohortId"))
+    cohort = await unit.held(Cohort, cohort_id, path=("input", "cohortId"))
     values = {}
     if name is not None and name != cohort.name:
         values["name"] = text.name(name, field="name", max_length=128)

@@ -20,7 +20,6 @@ from app.rules.errors import BadUserInput
 from app.rules.ids import new_id
 from app.rules.phase import Phase, check_halt_after
 from app.rules.prn import Kind
-from app.rules.resolution import CohortFacts
 from app.rules.rollout import NewPhase, NewRelease, intend
 
 MAX_ARCHIVED_AT_ONCE = 1_000
@@ -31,10 +30,9 @@ async def hold_cohorts(unit: Unit, cohort_ids: Iterable[UUID]) -> None:
     await unit.lock(Cohort, sorted(set(cohort_ids)))
 
 
-async def cohort_facts(unit: Unit, cohort_id: UUID) -> CohortFacts:
-    """The facts of one cohort as this transaction sees them."""
-    found = await resolution.cohorts(unit.organization_id, [cohort_id], using=unit.connection)
-    return found[cohort_id]
+async def _graph(unit: Unit, cohort_id: UUID) -> rules.CohortGraph:
+    """The graph of one cohort as this transaction sees it."""
+    return await resolution.release_graph(unit.organization_id, cohort_id, using=unit.connection)
 
 
 @action(Role.WRITE)
@@ -54,14 +52,13 @@ async def create_release(
     """
     name = text.name(name, field="name", max_length=128)
     description = text.description(description, field="description")
-    await hold_cohorts(unit, [cohort_id])
-    cohort = await unit.find(Cohort, cohort_id, path=("input", "cohortId"))
+    cohort = await unit.held(Cohort, cohort_id, path=("input", "cohortId"))
     await open_product(unit, cohort.product_id)
     bundle = await unit.find(Bundle, bundle_id, path=("input", "bundleId"))
     await _check_bundle(unit, bundle_id)
     await _check_known(unit, new.next_release_id, field="nextReleaseId")
     await _check_known(unit, new.previous_release_id, field="previousReleaseId")
-    graph = (await cohort_facts(unit, cohort_id)).graph
+    graph = await _graph(unit, cohort_id)
     intended = intend(graph, new, id=new_id(), bundle_id=bundle_id, at=unit.at)
     await _check_version(unit, cohort_id, new.version)
     await _write_edges(unit, intended.edges)
@@ -158,7 +155,7 @@ async def update_release(unit: Unit, release_id: UUID, *, change: ReleaseChange)
     release = await unit.find(Release, release_id, path=("input", "releaseId"))
     await hold_cohorts(unit, [release.cohort_id])
     release = await unit.find(Release, release_id, path=("input", "releaseId"))
-    graph = (await cohort_facts(unit, release.cohort_id)).graph
+    graph = await _graph(unit, release.cohort_id)
     values = _changed(change)
     facts = graph.get(release_id)
     if facts is None:

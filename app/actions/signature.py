@@ -73,8 +73,7 @@ async def delete_signing_key(unit: Unit, signing_key_id: UUID) -> SigningKey:
 
 
 async def _held_key(unit: Unit, signing_key_id: UUID, *, share: bool = False) -> SigningKey:
-    await unit.lock(SigningKey, [signing_key_id], share=share)
-    return await unit.find(SigningKey, signing_key_id, path=("input", "signingKeyId"))
+    return await unit.held(SigningKey, signing_key_id, path=("input", "signingKeyId"), share=share)
 
 
 @action(Role.WRITE)
@@ -92,8 +91,7 @@ async def sign_binary(
     BadSignatureFormat, BadSignature, KeyRetired, AlreadyExists, InvalidTransition, Conflict.
     """
     key = await _held_key(unit, signing_key_id, share=True)
-    await unit.lock(Binary, [binary_id])
-    binary = await unit.find(Binary, binary_id, path=("input", "binaryId"))
+    binary = await unit.held(Binary, binary_id, path=("input", "binaryId"))
     if binary.state not in (State.SIGNABLE, State.SIGNED):
         raise moves.refusal(binary, "The binary can't be signed")
     if key.retired:

@@ -68,6 +68,23 @@ class Unit:
             raise not_found(model.prn_kind, path=path)
         return found
 
+    async def held(
+        self, model: type[Row], id: UUID, *, path: Sequence[str] = (), share: bool = False
+    ) -> Row:
+        """The row of this organization with this id, locked as by `lock`. Raises NotFound."""
+        way = "SHARE" if share else "UPDATE"
+        locking = f" FOR {way}" if database.dialect(self.connection) == "postgres" else ""
+        found = await database.rows(
+            model,
+            f"SELECT * FROM {model._meta.db_table}"  # noqa: S608 - no user's text in it.
+            f" WHERE organization_id = $1 AND id = $2{locking}",
+            [self.organization_id, id],
+            using=self.connection,
+        )
+        if not found:
+            raise not_found(model.prn_kind, path=path)
+        return found[0]
+
     async def refuse_taken(
         self, model: type[Row], *, path: Sequence[str], what: str, **values: Any
     ) -> None:

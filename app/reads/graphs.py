@@ -71,15 +71,28 @@ async def cohorts_of(
         for one in asked.values()
         if one.row.cohort_id is not None and one.graph_version is not None
     }
+    found = await at_versions(organization_id, versions, using=using, kept=kept)
+    to_count = {id: facts for id, facts in found.items() if facts.graph.is_counted}
+    if to_count:
+        found |= await resolution.counted(organization_id, to_count, using=using)
+    return found
+
+
+async def at_versions(
+    organization_id: UUID,
+    versions: Mapping[UUID, int],
+    *,
+    using: database.Connection | None = None,
+    kept: Graphs = _graphs,
+) -> dict[UUID, CohortFacts]:
+    """The graphs of cohorts whose versions were just read, without counts.
+
+    No statement where all of them are kept, else two.
+    """
     found = {id: kept.get(id, version) for id, version in versions.items()}
     missing = [id for id, facts in found.items() if facts is None]
-    if missing:
-        for id, facts in (await resolution.graphs(organization_id, missing, using=using)).items():
-            # It may be newer than its version, which is then another one for the next poll.
-            kept.keep(id, versions[id], facts)
-            found[id] = facts
-    known = {id: facts for id, facts in found.items() if facts is not None}
-    to_count = {id: facts for id, facts in known.items() if facts.graph.is_counted}
-    if to_count:
-        known |= await resolution.counted(organization_id, to_count, using=using)
-    return known
+    read = await resolution.graphs(organization_id, missing, using=using) if missing else {}
+    for id, facts in read.items():
+        # It may be newer than its version, which is then another one for the next poll.
+        kept.keep(id, versions[id], facts)
+    return {id: facts for id, facts in (found | read).items() if facts is not None}

@@ -110,6 +110,14 @@ async def graphs(
     }
 
 
+async def release_graph(
+    organization_id: UUID, cohort_id: UUID, *, using: database.Connection | None = None
+) -> CohortGraph:
+    """The releases of one cohort, and nothing of what they hold; one statement."""
+    rows = await database.query(_RELEASES, [organization_id, [cohort_id]], using=using)
+    return CohortGraph(map(release_facts, rows))
+
+
 async def counted(
     organization_id: UUID,
     found: Mapping[UUID, CohortFacts],
