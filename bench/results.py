@@ -19,6 +19,7 @@ from bench.figures import Figure
 
 KEPT = Path(".bench") / "figures.json"
 """Where the figures of the last full run are; not in the repository, as the page tells them."""
+PACKAGES = ("strawberry-graphql", "starlette", "uvicorn", "asyncpg", "aiosqlite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,12 @@ def circumstances() -> dict[str, str]:
         "commit": _commit(),
         "machine": f"{_processor()}, {os.cpu_count()} cores, {_memory_gib()} GiB,"
         f" {platform.system()} {platform.release().partition('-')[0]}",
-        "versions": f"Python {sys.version.partition(' ')[0]}, SQLite {sqlite3.sqlite_version},"
-        + ", ".join(
-            f" {name} {version(name)}"
-            for name in ("strawberry-graphql", "starlette", "uvicorn", "asyncpg", "aiosqlite")
+        "versions": ", ".join(
+            [
+                f"Python {sys.version.partition(' ')[0]}",
+                f"SQLite {sqlite3.sqlite_version}",
+                *(f"{name} {version(name)}" for name in PACKAGES),
+            ]
         ),
     }
 
