@@ -441,19 +441,27 @@ def _moments(model: type[Model]) -> tuple[str, ...]:
 
 
 def _bound(sql: str, arguments: Sequence[Any], connection: Connection) -> tuple[str, list[Any]]:
-    if dialect(connection) == "sqlite":
-        return _for_sqlite(sql), [_sqlite_value(value) for value in arguments]
-    return _for_postgres(sql), list(arguments)
+    # With one id, a comparison with it: PostgreSQL then keeps its plan, and need not guess at how
+    # many ids there will be.
+    single = tuple(
+        place
+        for place, value in enumerate(arguments, 1)
+        if isinstance(value, list) and len(value) == 1 and f"{{ids:{place}}}" in sql
+    )
+    embedded = dialect(connection) == "sqlite"
+    values = [value[0] if place in single else value for place, value in enumerate(arguments, 1)]
+    if embedded:
+        values = [_sqlite_value(value) for value in values]
+    return _written(sql, single, embedded), values
 
 
 @lru_cache(_STATEMENTS)
-def _for_sqlite(sql: str) -> str:
-    sql = re.sub(r"\{ids:(\d+)\}", r"IN (SELECT value FROM json_each(?\1))", sql)
-    return _PLACEHOLDER.sub(r"?\1", sql)
-
-
-@lru_cache(_STATEMENTS)
-def _for_postgres(sql: str) -> str:
+def _written(sql: str, single: tuple[int, ...], embedded: bool) -> str:
+    for place in single:
+        sql = sql.replace(f"{{ids:{place}}}", f"= ${place}")
+    if embedded:
+        sql = re.sub(r"\{ids:(\d+)\}", r"IN (SELECT value FROM json_each(?\1))", sql)
+        return _PLACEHOLDER.sub(r"?\1", sql)
     return re.sub(r"\{ids:(\d+)\}", r"= ANY($\1::uuid[])", sql)
 
 

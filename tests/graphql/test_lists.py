@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -428,7 +429,8 @@ def statements(caplog: pytest.LogCaptureFixture, organization: str) -> Iterator[
             sql, values = record.args if isinstance(record.args, tuple) else ("", [])
             # The worker's own ones name none.
             if organization in map(str, values if isinstance(values, list) else ()):
-                found.append(str(sql).split(" = ANY")[0].split(" IN (")[0])
+                # One id is compared with, several are looked for; it is the same statement.
+                found.append(re.split(r" = ANY| IN \(| = [$?]\d", str(sql))[0])
     found.sort()
     caplog.clear()
 
