@@ -60,10 +60,8 @@ class Pages:
     def __init__(
         self, declared: ToMany, arguments: Arguments, key: Of, statement: Statement
     ) -> None:
-        self._declared = declared
-        self._arguments = arguments
-        self._key = key
-        self._statement = statement
+        self._declared, self._statement = declared, statement
+        self._arguments, self._key = arguments, key
         self._parent = statement.id(pages.PARENT) if declared.by else None
         self._id = statement.id("t.id")
         self.parts: dict[str, Part] = {}
@@ -72,12 +70,13 @@ class Pages:
 
     async def load(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
         """Each source's connection; None where it has no key."""
-        by = self._declared.by
-        spec, name = self._declared.listing.spec(run.context, by, **self._arguments(run))
         keys = [self._key(source) for source in sources]
         wanted = list(dict.fromkeys(key for key in keys if key is not None))
         if not wanted:
+            # Nobody has the field, so nobody is told that its arguments are wrong.
             return keys
+        declared = self._declared
+        spec, name = declared.listing.spec(run.context, declared.by, **self._arguments(run))
         read = Read(run, spec, name, wanted, [Page((), False, False)] * len(wanted), [])
         if self.reads:
             await self._read(read)

@@ -81,6 +81,16 @@ async def test_a_plan_is_kept_for_each_set_of_conditions(executors: Both) -> Non
     assert executors.server.metrics.registry.get_sample_value("bindery_plan_cache_hits_total") == 3
 
 
+async def test_an_argument_that_nobody_is_asked_for_is_not_judged(executors: Both) -> None:
+    found = await executors.run(
+        """{ products { nodes { cohorts { nodes {
+          latestRelease { events(first: 0) { totalCount } } } } } }
+        apiKeys { nodes { device { events(before: "no cursor") { totalCount } } } } }"""
+    )
+    assert found.codes == []
+    assert found.planned == found.reference
+
+
 async def test_what_is_declined_costs_no_more(executors: Both) -> None:
     context = executors.context()
     refused = Operation("{ products(first: 0) { totalCount } }", None, None)
