@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -34,36 +33,29 @@ WIDE = 100
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A document that was parsed, with the errors that validation found."""
-
-    document: DocumentNode
-    errors: tuple[GraphQLError, ...]
-
-    def operation(self, name: str | None) -> OperationDefinitionNode:
-        """The operation to execute. Raises GraphQLError where the request does not say which."""
-        found = [one for one in self.document.definitions if _is_operation(one, name)]
-        if name is None and len(found) > 1:
-            raise GraphQLError(
-                "The document has several operations; send `operationName`.",
-                extensions={"code": "OPERATION_NAME_REQUIRED"},
-            )
-        if not found:
-            raise GraphQLError(
-                f"The document has no operation named {name!r}."
-                if name
-                else "The document has no operation."
-            )
-        chosen = found[0]
-        assert isinstance(chosen, OperationDefinitionNode)
-        return chosen
+def chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    """The operation to execute. Raises GraphQLError where the request does not say which."""
+    found = [
+        one
+        for one in document.definitions
+        if isinstance(one, OperationDefinitionNode) and _is_called(one, name)
+    ]
+    if name is None and len(found) > 1:
+        raise GraphQLError(
+            "The document has several operations; send `operationName`.",
+            extensions={"code": "OPERATION_NAME_REQUIRED"},
+        )
+    if not found:
+        raise GraphQLError(
+            f"The document has no operation named {name!r}."
+            if name
+            else "The document has no operation."
+        )
+    return found[0]
 
 
-def _is_operation(node: object, name: str | None) -> bool:
-    if not isinstance(node, OperationDefinitionNode):
-        return False
-    return name is None or (node.name is not None and node.name.value == name)
+def _is_called(operation: OperationDefinitionNode, name: str | None) -> bool:
+    return name is None or (operation.name is not None and operation.name.value == name)
 
 
 class Gate(SchemaExtension):
@@ -79,7 +71,7 @@ class Gate(SchemaExtension):
             raise TooComplex("characters", len(text), self.limits.characters)
         schema = execution.schema._schema
         document = parsed(text, self.limits.tokens)
-        operation = Prepared(document, ()).operation(execution._provided_operation_name)
+        operation = chosen(document, execution._provided_operation_name)
         if execution.context.subscribes_only and operation.operation != OperationType.SUBSCRIPTION:
             raise GraphQLError(
                 "A WebSocket takes subscriptions only; send queries and mutations by POST.",
@@ -108,7 +100,7 @@ class Gate(SchemaExtension):
             # Execution would look for fifty errors, each of which repeats all that was sent.
             name = execution._provided_operation_name
             document = parsed(execution.query or "", self.limits.tokens)
-            operation = Prepared(document, ()).operation(name)
+            operation = chosen(document, name)
             definitions = operation.variable_definitions or ()
             read = get_variable_values(schema, definitions, variables, max_errors=1)
             errors = read if isinstance(read, list) else errors
@@ -119,7 +111,7 @@ class Gate(SchemaExtension):
 def subscribes(text: str, name: str | None) -> bool:
     """Whether an operation is a subscription, as far as one can tell: errors are told later."""
     try:
-        operation = Prepared(parsed(text, Gate.limits.tokens), ()).operation(name)
+        operation = chosen(parsed(text, Gate.limits.tokens), name)
     except GraphQLError:
         return True
     return operation.operation == OperationType.SUBSCRIPTION
@@ -190,6 +182,6 @@ def _judged(
     schema: GraphQLSchema, text: str, name: str | None, variables: Mapping[str, Any]
 ) -> tuple[int, str]:
     document = parsed(text, Gate.limits.tokens)
-    operation = Prepared(document, ()).operation(name)
+    operation = chosen(document, name)
     guard = Guard(schema, document, variables)
     return guard.check(operation, Gate.limits), guard.label(operation)

@@ -19,7 +19,7 @@ from strawberry.types import ExecutionResult
 
 from app import database
 from app.graphql.context import Context
-from app.graphql.gate import KEPT, Gate, Prepared, measured, parsed, validated
+from app.graphql.gate import KEPT, Gate, chosen, measured, parsed, validated
 from app.graphql.planner.builder import Builder, Declined, Run
 from app.graphql.planner.compiler import Compiler
 from app.graphql.schema import Schema
@@ -69,7 +69,7 @@ class Planner:
             raise Declined("device key")
         if len(operation.query) > Gate.limits.characters:
             raise Declined("refused")
-        asked = Prepared(parsed(operation.query, Gate.limits.tokens), ()).operation(operation.name)
+        asked = chosen(parsed(operation.query, Gate.limits.tokens), operation.name)
         if asked.operation is not OperationType.QUERY:
             raise Declined(asked.operation.value)
         # The guard comes before all that takes time by the size of what was sent.
@@ -115,7 +115,7 @@ class Planner:
     def _look_at(self, text: str, name: str | None) -> Known | None:
         """What is to be known of a document's operation; None where it is not valid."""
         document = parsed(text, Gate.limits.tokens)
-        operation = Prepared(document, ()).operation(name)
+        operation = chosen(document, name)
         if validated(self._schema._schema, text, Gate.limits.tokens):
             return None
         fragments = {
