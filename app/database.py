@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import sqlite3
 import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
-from uuid import UUID
 
 import asyncpg
 from tortoise import BaseDBAsyncClient, connections
-from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
-from tortoise.backends.base.client import TransactionalDBClient, TransactionContextPooled
 from tortoise.backends.base.executor import EXECUTOR_CACHE
-from tortoise.connection import get_connections
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import IntegrityError
 from tortoise.fields import DatetimeField
@@ -32,7 +27,9 @@ from tortoise.migrations.executor import MigrationExecutor
 from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
+from app import postgres
 from app.ballast import ballast
+from app.dialect import bound
 from app.loss import translated as translated
 from app.notices import Notice, board
 from app.rules.errors import DatabaseUnavailable, StorageFull
@@ -57,18 +54,12 @@ PRAGMAS = {
 }
 """What every connection to SQLite has. With NORMAL a power cut loses acknowledged commits."""
 
-_SERVER_SETTINGS = {"jit": "off", "random_page_cost": "1.1", "timezone": "UTC"}
-"""What every session on PostgreSQL has. Its own estimate of what a row costs that is read by an
-index is that of a turning disk, and makes it read whole tables instead.
-"""
-
 _MIGRATION_LOCK = 0x62696E64
 _ATTEMPTS = 10
 _UNIQUE_ATTEMPTS = 3
 _PAUSE_SECONDS = 0.01
 _CHANNEL = "bindery"
 _RELISTEN_SECONDS = 1.0
-_STATEMENTS = 1_000
 _pending: set[asyncio.Task[Any]] = set()
 _reader: Connection | None = None
 _held: ContextVar[list[Notice] | None] = ContextVar("held", default=None)
@@ -78,50 +69,13 @@ class Retry(Exception):
     """What a unit of work read before its locks is no longer so; it begins again."""
 
 
-class _ReadingConnection(asyncpg.Connection):
-    """A connection that leaves nothing behind, and so needs no reset on each release."""
-
-    def get_reset_query(self) -> str:
-        return ""
-
-
-class ReadingClient(AsyncpgDBClient):
-    """PostgreSQL for queries: a pool without the statement that resets a connection."""
-
-    connection_class = _ReadingConnection  # type: ignore[assignment]
-
-
-class _Transaction(TransactionContextPooled):
-    """Gives the connection back when a transaction can't begin; the stock one leaks it."""
-
-    __slots__ = ()
-
-    async def __aenter__(self) -> TransactionalDBClient:
-        try:
-            return await super().__aenter__()
-        except BaseException:
-            pool, taken = self.client._parent._pool, self.client._connection
-            if pool is not None and taken is not None:
-                await pool.release(taken)
-            with contextlib.suppress(AttributeError):
-                get_connections().reset(self.token)
-            raise
-
-
-class WritingClient(AsyncpgDBClient):
-    """PostgreSQL for units of work."""
-
-    def _in_transaction(self) -> TransactionContextPooled:
-        return _Transaction(TransactionWrapper(self), self._pool_init_lock)
-
-
 def get_client_class(info: Mapping[str, Any]) -> type[BaseDBAsyncClient]:
     """The client class for a connection's configuration; Tortoise calls this by name."""
     credentials = info["credentials"]
     if "file_path" in credentials:
         return EmbeddedClient
     application: str = credentials["application_name"]
-    return ReadingClient if application.endswith("reader") else WritingClient
+    return postgres.ReadingClient if application.endswith("reader") else postgres.WritingClient
 
 
 def is_embedded(url: str) -> bool:
@@ -143,7 +97,7 @@ def configuration(
         reader = {"file_path": str(embedded_file(url)), **PRAGMAS, "query_only": "ON"}
         writer = reader if read_only else {"file_path": str(embedded_file(url)), **PRAGMAS}
     else:
-        writer = {**_postgres(url, name), "minsize": 1, "maxsize": max(1, pool // 2)}
+        writer = {**postgres.credentials(url, name), "minsize": 1, "maxsize": max(1, pool // 2)}
         if read_only:
             writer["server_settings"]["default_transaction_read_only"] = "on"
         reader = {**writer, "application_name": f"{name}-reader"}
@@ -153,20 +107,6 @@ def configuration(
             "reader": {"engine": __name__, "credentials": reader},
         },
         "apps": APPS,
-    }
-
-
-def _postgres(url: str, name: str) -> dict[str, Any]:
-    parts = urllib.parse.urlsplit(url)
-    query = dict(urllib.parse.parse_qsl(parts.query))
-    return {
-        "host": query.get("host") or parts.hostname or "localhost",
-        "port": parts.port or int(query.get("port", 5432)),
-        "user": urllib.parse.unquote(parts.username or query.get("user", "postgres")),
-        "password": urllib.parse.unquote(parts.password) if parts.password else None,
-        "database": urllib.parse.unquote(parts.path.lstrip("/")) or "postgres",
-        "application_name": f"{name}-writer",
-        "server_settings": _SERVER_SETTINGS.copy(),
     }
 
 
@@ -383,9 +323,6 @@ async def drain() -> None:
         await asyncio.gather(*_pending, return_exceptions=True)
 
 
-_PLACEHOLDER = re.compile(r"\$(\d+)")
-
-
 async def query(
     sql: str, arguments: Sequence[Any] = (), *, using: Connection | None = None
 ) -> list[dict[str, Any]]:
@@ -395,21 +332,27 @@ async def query(
     """
     connection = using or reader()
     with translated():
-        return await connection.execute_query_dict(*_bound(sql, arguments, connection))
+        return await connection.execute_query_dict(
+            *bound(sql, arguments, embedded=dialect(connection) == "sqlite")
+        )
 
 
 async def fetch(sql: str, arguments: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
     """Rows of a hand-written statement as `query` takes it, by position, as the driver has them."""
     connection = reader()
     with translated():
-        _, found = await connection.execute_query(*_bound(sql, arguments, connection))
+        _, found = await connection.execute_query(
+            *bound(sql, arguments, embedded=dialect(connection) == "sqlite")
+        )
     return cast("Sequence[Sequence[Any]]", found)
 
 
 async def execute(sql: str, arguments: Sequence[Any] = (), *, using: Connection) -> int:
     """Runs a hand-written statement that changes rows; gives how many."""
     with translated():
-        count, _ = await using.execute_query(*_bound(sql, arguments, using))
+        count, _ = await using.execute_query(
+            *bound(sql, arguments, embedded=dialect(using) == "sqlite")
+        )
     return count
 
 
@@ -438,38 +381,3 @@ def _moments(model: type[Model]) -> tuple[str, ...]:
         for name, column in model._meta.fields_db_projection.items()
         if isinstance(fields[name], DatetimeField)
     )
-
-
-def _bound(sql: str, arguments: Sequence[Any], connection: Connection) -> tuple[str, list[Any]]:
-    # With one id, a comparison with it: PostgreSQL then keeps its plan, and need not guess at how
-    # many ids there will be.
-    single = tuple(
-        place
-        for place, value in enumerate(arguments, 1)
-        if isinstance(value, list) and len(value) == 1 and f"{{ids:{place}}}" in sql
-    )
-    embedded = dialect(connection) == "sqlite"
-    values = [value[0] if place in single else value for place, value in enumerate(arguments, 1)]
-    if embedded:
-        values = [_sqlite_value(value) for value in values]
-    return _written(sql, single, embedded), values
-
-
-@lru_cache(_STATEMENTS)
-def _written(sql: str, single: tuple[int, ...], embedded: bool) -> str:
-    for place in single:
-        sql = sql.replace(f"{{ids:{place}}}", f"= ${place}")
-    if embedded:
-        sql = re.sub(r"\{ids:(\d+)\}", r"IN (SELECT value FROM json_each(?\1))", sql)
-        return _PLACEHOLDER.sub(r"?\1", sql)
-    return re.sub(r"\{ids:(\d+)\}", r"= ANY($\1::uuid[])", sql)
-
-
-def _sqlite_value(value: Any) -> Any:
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(" ")
-    if isinstance(value, list):
-        return "[" + ",".join(f'"{item}"' for item in value) + "]"
-    return value
