@@ -11,10 +11,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
+from app.settings import Settings
 from app.storage.bucket import Location
 
 CREDENTIALS = {
@@ -71,6 +73,17 @@ def location(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Location:
     name = f"bindery-{uuid4().hex}"
     make_bucket(s3_server, name)
     return Location.of(f"s3://{name}/content", endpoint=s3_server)
+
+
+@pytest.fixture(name="settings")
+def through_bucket(settings: Settings, location: Location) -> Settings:
+    """The settings of a server that keeps its content in the bucket, and sends it there itself."""
+    return replace(
+        settings,
+        content=f"s3://{location.bucket}/content",
+        s3_endpoint=location.endpoint,
+        s3_direct=False,
+    )
 
 
 def make_bucket(address: str, name: str, *, locked: bool = False) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import httpx
 import pytest
 from aiobotocore.session import get_session
@@ -14,21 +12,12 @@ from app.settings import Settings, SettingsError
 from app.storage.bucket import Location
 from tests.api import Api
 from tests.buckets import location, s3_server
+from tests.buckets import through_bucket as settings
 
-__all__ = ["location", "s3_server"]
+__all__ = ["location", "s3_server", "settings"]
 
 CONTENT = bytes(range(256)) * 40_000
 """About 10 MB: more than is sent to the bucket at once."""
-
-
-@pytest.fixture
-def settings(settings: Settings, location: Location) -> Settings:
-    return replace(
-        settings,
-        content=f"s3://{location.bucket}/content",
-        s3_endpoint=location.endpoint,
-        s3_direct=False,
-    )
 
 
 async def objects(location: Location) -> list[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,27 +18,17 @@ from app.rules.binary import ContentHealth
 from app.rules.fsck import Damage
 from app.rules.prn import parse_prn
 from app.server import Server
-from app.settings import Settings
 from app.storage.bucket import Location
 from app.worker.scrubbing import Scrubbing
 from tests.api import Api
 from tests.buckets import location, s3_server
+from tests.buckets import through_bucket as settings
 from tests.worker.records import PAST
 from tests.worker.running import until
 
-__all__ = ["location", "s3_server"]
+__all__ = ["location", "s3_server", "settings"]
 
 CONTENT = bytes(range(256)) * 400
-
-
-@pytest.fixture
-def settings(settings: Settings, location: Location) -> Settings:
-    return replace(
-        settings,
-        content=f"s3://{location.bucket}/content",
-        s3_endpoint=location.endpoint,
-        s3_direct=False,
-    )
 
 
 @pytest.fixture
