@@ -23,21 +23,22 @@ SOURCES := $(wildcard app tests bench docker)
 # What `make ci` runs, in this order, and how many seconds each step may take.
 CI_BUDGETS := \
 	test=900 \
-	lint=300 \
+	lint=240 \
 	races=480 \
-	schema-lint=240 \
-	journey=240 \
+	schema-lint=180 \
+	journey=120 \
+	journey-scale=240 \
 	faults=900 \
 	suites=720 \
 	half-open=100 \
 	conformance=300 \
 	explorer-test=480 \
-	docker-scripts=480
+	docker-scripts=420
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run explorer explorer-or-none explorer-test test lint format journey \
+.PHONY: help install run explorer explorer-or-none explorer-test test lint format journey journey-scale \
 	bench bench-peers bench-quick bench-fleet bench-fsck bench-content conformance faults half-open suites soak races \
 	schema-lint docker-scripts ci lock clean
 
@@ -119,6 +120,9 @@ format: install ## Format the code and repair what can be repaired.
 
 journey: install ## Play a whole lifecycle against a real server, and print its steps.
 	$(BIN)/python -m tests.journeys.main
+
+journey-scale: install ## The same on PostgreSQL, and on a bucket with two servers and workers, two of them killed.
+	$(BIN)/python -m tests.journeys.scale
 
 faults: install ## Kill a server, cut its power, fail its disk: nothing acknowledged may be lost.
 	$(BIN)/python -m tests.soak.main --group faults

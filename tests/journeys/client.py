@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 import httpx
@@ -21,10 +21,14 @@ _ERRORS: Final = """errors {
 }"""
 
 
-def connected(url: str) -> httpx.Client:
+LIMITS: Final = httpx.Limits(max_connections=64, max_keepalive_connections=64)
+
+
+def connected(url: str, transport: httpx.BaseTransport | None = None) -> httpx.Client:
     """Connections to the server at `url`, for any number of threads. No proxy is asked."""
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-    return httpx.Client(base_url=url, timeout=TIMEOUT, limits=limits, trust_env=False)
+    return httpx.Client(
+        base_url=url, timeout=TIMEOUT, limits=LIMITS, trust_env=False, transport=transport
+    )
 
 
 class Api:
@@ -73,7 +77,7 @@ class Api:
         binary: Json = found["binary"]
         return binary
 
-    def put(self, part: Json, blocks: Iterator[bytes]) -> httpx.Response:
+    def put(self, part: Json, blocks: Iterable[bytes]) -> httpx.Response:
         """Sends the bytes of a part as the answer of its registration says."""
         headers = {entry["name"]: entry["value"] for entry in part["uploadHeaders"]}
         headers["Content-Length"] = part["size"]

@@ -8,10 +8,13 @@ from typing import Final
 from tests.journeys import download
 from tests.journeys.checks import equal, true, within
 from tests.journeys.journey import NOT_SEEN, Journey
+from tests.journeys.observed import Bucket, Disk, Usage
 from tests.journeys.rollout import equal_resolution, preview
 
 WINDOWS: Final = 6
 ERASING_SECONDS: Final = 60.0
+TIDY_SECONDS: Final = 30.0
+"""Within which the others clean up what a killed server left half-way."""
 PATIENCE: Final = 10.0
 """Seconds after which `destroyBinary` may answer before the content is erased."""
 
@@ -71,15 +74,24 @@ def unaccepted(journey: Journey) -> str:
 
 def on_disk(journey: Journey) -> str:
     """Pieces from all over the content are in the data directory, before it is destroyed."""
-    if journey.disk is None:
+    disk = journey.disk
+    if disk is None:
         return NOT_SEEN
     specific, portable = journey.specific.sample, journey.portable.sample
     journey.windows = specific.windows(WINDOWS, unlike=portable.path.read_bytes())
-    journey.before = journey.disk.content()
     files = len(specific.parts) + len(portable.parts)
-    equal("The files of content", journey.before, (files, specific.size + portable.size))
-    equal("The pieces found", journey.disk.found(journey.windows), len(journey.windows))
+    journey.before = _settled(disk, Usage(files, specific.size + portable.size))
+    equal("The pieces found", disk.found(journey.windows), len(journey.windows))
     return f"{files} files; {len(journey.windows)} of {len(journey.windows)} pieces found"
+
+
+def _settled(disk: Disk | Bucket, expected: Usage) -> Usage:
+    """What content there is, once that is what there should be. Raises Failed."""
+    end = time.monotonic() + TIDY_SECONDS
+    while (found := disk.content()) != expected and time.monotonic() < end:
+        time.sleep(0.2)
+    equal("The files of content", found, expected)
+    return found
 
 
 def destroyed(journey: Journey) -> str:

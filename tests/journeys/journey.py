@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tests.journeys.client import Api, Json
-from tests.journeys.observed import Disk, Memory, Usage
+from tests.journeys.observed import Bucket, Disk, Memory, Usage
 from tests.journeys.sample import MIB, Sample
 from tests.journeys.server import Place
 from tests.journeys.signer import Signer
@@ -61,6 +61,8 @@ class Journey:
     bundle: str = ""
     plan_token: str = ""
     device_key: str = ""
+    attempts: int = 0
+    """How often the hashing was begun."""
     memory: Memory | None = None
     windows: list[bytes] = field(default_factory=list)
     before: Usage | None = None
@@ -73,9 +75,10 @@ class Journey:
         return self.own, self.other
 
     @property
-    def disk(self) -> Disk | None:
-        """The data directory, where it is known."""
-        return None if self.place.data is None else Disk(self.place.data)
+    def disk(self) -> Disk | Bucket | None:
+        """Where content is kept, if that is known."""
+        disk = None if self.place.data is None else Disk(self.place.data)
+        return self.place.bucket or disk
 
     def name(self, text: str) -> str:
         """A name that this journey alone gives."""

@@ -23,7 +23,7 @@ from tests.journeys.client import Api, connected
 from tests.journeys.journey import OWN_TARGET, PORTABLE, Journey, Stored
 from tests.journeys.report import Report
 from tests.journeys.sample import MIB, Sample, archive, small_file
-from tests.journeys.server import Place, Running
+from tests.journeys.server import House, Place, Running
 from tests.journeys.signer import Signer
 
 STEPS: Final[Sequence[tuple[str, Callable[[Journey], str]]]] = (
@@ -70,27 +70,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("--url and --key belong together.", file=sys.stderr)
         return 2
     # A pipeline that runs out of time ends this with SIGTERM; the server must not stay.
-    signal.signal(signal.SIGTERM, _end)
-    report = Report()
+    signal.signal(signal.SIGTERM, end)
     with tempfile.TemporaryDirectory(prefix="bindery-journey-") as name:
         running = Running(Path(name), chosen.database)
-        try:
-            _play(report, running, chosen)
-        except Exception as failure:
-            report.failed(failure, log=running.log)
-            return 1
+        place = Place(chosen.url, chosen.key) if chosen.url else None
+        return played(Report(), running, place, mebibytes=chosen.mebibytes)
+
+
+def played(report: Report, house: House, known: Place | None = None, *, mebibytes: int) -> int:
+    """One journey through a house, or a place that is known already; its exit status."""
+    try:
+        _play(report, house, known, mebibytes)
+    except Exception as failure:
+        report.failed(failure, log=house.log)
+        return 1
     report.table()
     return 0
 
 
-def _play(report: Report, running: Running, chosen: argparse.Namespace) -> None:
+def _play(report: Report, house: House, known: Place | None, mebibytes: int) -> None:
     big, small = report.step(
         "archive this Python installation",
-        lambda: _samples(running.folder, least=chosen.mebibytes * MIB),
+        lambda: _samples(house.folder, least=mebibytes * MIB),
         tell=lambda samples: f"{samples[0].size} bytes in {len(samples[0].parts)} parts",
     )
-    signer = Signer(running.folder)
-    with _place(report, running, chosen) as place, connected(place.url) as http:
+    signer = Signer(house.folder)
+    with (
+        _place(report, house, known) as place,
+        connected(place.url, place.transport) as http,
+    ):
         journey = Journey(
             place,
             Api(http, place.key),
@@ -99,20 +107,21 @@ def _play(report: Report, running: Running, chosen: argparse.Namespace) -> None:
             Stored(small, PORTABLE, {"board": None}),
         )
         for title, run in STEPS:
-            report.step(title, partial(run, journey), tell=str)
+            with place.during(run, journey):
+                report.step(title, partial(run, journey), tell=str)
         report.rates = journey.rates
-        if running.process is not None:
-            report.step("stop the server", running.stop, tell=str)
+        if known is None:
+            report.step("stop the server", house.stop, tell=str)
 
 
 @contextmanager
-def _place(report: Report, running: Running, chosen: argparse.Namespace) -> Iterator[Place]:
-    if chosen.url:
-        yield Place(chosen.url, chosen.key)
+def _place(report: Report, house: House, known: Place | None) -> Iterator[Place]:
+    if known is not None:
+        yield known
         return
-    key = report.step("make a key", running.create_key, tell=lambda key: f"{len(key)} characters")
+    key = report.step("make a key", house.create_key, tell=lambda key: f"{len(key)} characters")
     begun = time.perf_counter()
-    with running.started(key) as place:
+    with house.started(key) as place:
         report.add("start the server", time.perf_counter() - begun, f"ready at {place.url}")
         yield place
 
@@ -132,7 +141,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _end(_signal: int, _frame: object) -> NoReturn:
+def end(_signal: int, _frame: object) -> NoReturn:
+    """Ends this program so that all that it started ends too."""
     sys.exit(128 + signal.SIGTERM)
 
 

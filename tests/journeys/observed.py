@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
+from xml.etree import ElementTree
+
+import httpx
 
 from tests.journeys.sample import WINDOW
 
@@ -67,20 +70,53 @@ class Disk:
         """How many of these pieces are in any file, the database's own included."""
         missing = set(windows)
         for path in _files(self._data):
-            missing -= _found_in(path, missing)
+            missing -= _found_in(_blocks(path), missing)
         return len(set(windows)) - len(missing)
+
+
+class Bucket:
+    """A bucket that anybody may look into, as those of the tests are."""
+
+    def __init__(self, address: str, name: str) -> None:
+        self._url = f"{address}/{name}"
+
+    def content(self) -> Usage:
+        """What is in the bucket."""
+        sizes = self._sizes()
+        return Usage(len(sizes), sum(sizes.values()))
+
+    def found(self, windows: Sequence[bytes]) -> int:
+        """How many of these pieces are in any object."""
+        missing = set(windows)
+        for key in self._sizes():
+            with httpx.stream("GET", f"{self._url}/{key}", trust_env=False) as answer:
+                missing -= _found_in(answer.iter_bytes(_BLOCK), missing)
+        return len(set(windows)) - len(missing)
+
+    def _sizes(self) -> dict[str, int]:
+        """The size of each object by its key."""
+        listed = ElementTree.fromstring(httpx.get(f"{self._url}?list-type=2", trust_env=False).text)
+        return {
+            one.findtext("{*}Key", ""): int(one.findtext("{*}Size", "0"))
+            for one in listed.findall("{*}Contents")
+        }
 
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
-def _found_in(path: Path, windows: set[bytes]) -> set[bytes]:
-    found: set[bytes] = set()
-    tail = b""
+def _blocks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
-            text = tail + block
-            found |= {window for window in windows - found if window in text}
-            tail = text[1 - WINDOW :]
+            yield block
+
+
+def _found_in(blocks: Iterable[bytes], windows: set[bytes]) -> set[bytes]:
+    found: set[bytes] = set()
+    tail = b""
+    for block in blocks:
+        text = tail + block
+        found |= {window for window in windows - found if window in text}
+        tail = text[1 - WINDOW :]
     return found

@@ -38,6 +38,26 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocks:
+    """The bytes of a part in pieces of 1 MiB, as often as they are asked for."""
+
+    path: Path
+    part: Part
+    broken: bool
+
+    def __iter__(self) -> Iterator[bytes]:
+        spoilt = self.part.size // 2 if self.broken else -1
+        at = 0
+        for block in blocks_of(self.path, self.part.start, self.part.size):
+            if 0 <= spoilt - at < len(block):
+                place = spoilt - at
+                yield block[:place] + bytes([block[place] ^ 1]) + block[place + 1 :]
+            else:
+                yield block
+            at += len(block)
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """A file to upload; its SHA-256, and that of its parts, are in lowercase hex."""
 
@@ -46,17 +66,9 @@ class Sample:
     hash: str
     parts: Sequence[Part]
 
-    def blocks(self, part: Part, *, broken: bool = False) -> Iterator[bytes]:
-        """The bytes of a part in pieces of 1 MiB; `broken` turns over one bit in the middle."""
-        spoilt = part.size // 2 if broken else -1
-        at = 0
-        for block in blocks_of(self.path, part.start, part.size):
-            if 0 <= spoilt - at < len(block):
-                place = spoilt - at
-                yield block[:place] + bytes([block[place] ^ 1]) + block[place + 1 :]
-            else:
-                yield block
-            at += len(block)
+    def blocks(self, part: Part, *, broken: bool = False) -> Blocks:
+        """The bytes of a part; `broken` turns over one bit in the middle."""
+        return Blocks(self.path, part, broken=broken)
 
     def windows(self, number: int, *, unlike: bytes) -> list[bytes]:
         """Pieces from all over the content that are in no padding, and not in `unlike`."""

@@ -7,20 +7,26 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
 import httpx
 
 from tests.journeys.checks import Failed, equal, true, within
+from tests.journeys.observed import Bucket
 
 READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 20.0
 
-_HOST: Final = "127.0.0.1"
+HOST: Final = "127.0.0.1"
+
+
+def undisturbed(_step: Callable[..., object], _journey: Any) -> AbstractContextManager[object]:
+    """What befalls the servers in a step where nothing does."""
+    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,31 @@ class Place:
     key: str
     pid: int | None = None
     data: Path | None = None
+    bucket: Bucket | None = None
+    """Where content is kept, if that is no directory."""
+    transport: httpx.BaseTransport | None = None
+    """How requests get there, where that is several servers."""
+    during: Callable[[Callable[..., object], Any], AbstractContextManager[object]] = undisturbed
+    """What befalls the servers in a step, of its function and the journey."""
+
+
+class House(Protocol):
+    """What a journey is played in."""
+
+    folder: Path
+
+    @property
+    def log(self) -> str:
+        """All that its processes have said."""
+
+    def create_key(self) -> str:
+        """A key of a new organization."""
+
+    def started(self, key: str) -> AbstractContextManager[Place]:
+        """Serves until the block is left."""
+
+    def stop(self) -> str:
+        """Ends in peace, and tells how."""
 
 
 @dataclass
@@ -51,74 +82,108 @@ class Running:
 
     def create_key(self) -> str:
         """A key of a new organization, as an operator makes it before the first start."""
-        command = self._command("key", "create", "--organization", "Journey", "--role", "ADMIN")
-        done = subprocess.run(
-            command, env=_environment(), capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise Failed(f"`bindery key create` failed: {done.stderr.strip()}")
-        lines = done.stdout.splitlines()
-        equal("The number of lines that `bindery key create` prints", len(lines), 1)
-        return lines[0]
+        return new_key(self._data, self.database)
 
     @contextmanager
     def started(self, key: str) -> Iterator[Place]:
         """Serves until the block is left, however that is."""
-        port = _free_port()
-        with (self.folder / "server.log").open("wb") as log:
-            self.process = subprocess.Popen(
-                self._command("serve", "--host", _HOST, "--port", str(port)),
-                env={**_environment(), **self.settings},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        port = free_port()
+        self.process = spawned(
+            command(
+                "serve", "--host", HOST, "--port", str(port), data=self._data, on=self.database
+            ),
+            log=self.folder / "server.log",
+            settings=self.settings,
+        )
         try:
-            url = f"http://{_HOST}:{port}"
-            within(READY_SECONDS, "The server's start", lambda: self._ready(url), pause=0.05)
+            url = f"http://{HOST}:{port}"
+            wait_until_ready(self.process, url)
             yield Place(url, key, self.process.pid, self._data)
         finally:
-            self._kill()
+            kill(self.process)
 
     def stop(self) -> str:
         """Ends the server as an operator does. Raises Failed unless it goes at once, in peace."""
         assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            status = self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise Failed(f"The server still runs {STOP_SECONDS:.0f} s after SIGTERM.") from None
-        # Either is how a program ends that was asked to: uvicorn passes the signal on.
-        true(status in (0, -signal.SIGTERM), f"The server ended with status {status}.")
-        true("Traceback" not in self.log, "The server's log has a traceback.")
-        # Each request is a line of its own, beside what an operator has to read.
-        said = [line for line in self.log.splitlines()[1:] if not line.startswith("{")]
-        return "; ".join([f"status {status}", *(said or ["nothing in its log"])])
+        return stopped(self.process, "The server", self.log)
 
     @property
     def _data(self) -> Path:
         return self.folder / "data"
 
-    def _command(self, *arguments: str) -> list[str]:
-        program = Path(sys.executable).with_name("bindery")
-        true(program.exists(), f"{program.name} is not beside this Python: run `make install`.")
-        chosen = ["--database", self.database] if self.database else []
-        return [str(program), *arguments, "--data", str(self._data), *chosen]
 
-    def _ready(self, url: str) -> bool | None:
-        assert self.process is not None
-        if self.process.poll() is not None:
-            raise Failed(f"The server ended with status {self.process.returncode} at its start.")
+def command(*arguments: str, data: Path, on: str | None) -> list[str]:
+    """A command line of `bindery`, `on` a database of this URL or on SQLite."""
+    program = Path(sys.executable).with_name("bindery")
+    true(program.exists(), f"{program.name} is not beside this Python: run `make install`.")
+    chosen = ["--database", on] if on else []
+    return [str(program), *arguments, "--data", str(data), *chosen]
+
+
+def new_key(data: Path, database: str | None) -> str:
+    """An ADMIN key, made before a server runs. Raises Failed."""
+    create = ("key", "create", "--organization", "Journey", "--role", "ADMIN")
+    done = subprocess.run(
+        command(*create, data=data, on=database),
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Failed(f"`bindery key create` failed: {done.stderr.strip()}")
+    lines = done.stdout.splitlines()
+    equal("The number of lines that `bindery key create` prints", len(lines), 1)
+    return lines[0]
+
+
+def spawned(line: list[str], *, log: Path, settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """A command that runs beside this one, with settings as environment variables."""
+    with log.open("wb") as said:
+        return subprocess.Popen(
+            line,
+            env={**_environment(), **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
+    """Returns when the server at `url` is ready. Raises Failed when it ends, or takes too long."""
+
+    def ready() -> bool | None:
+        if process.poll() is not None:
+            raise Failed(f"The server ended with status {process.returncode} at its start.")
         try:
             answer = httpx.get(f"{url}/health/ready", trust_env=False)
         except httpx.TransportError:
             return None
         return True if answer.status_code == 200 else None
 
-    def _kill(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+    within(READY_SECONDS, "The server's start", ready, pause=0.05)
+
+
+def stopped(process: subprocess.Popen[bytes], name: str, log: str) -> str:
+    """Ends a process as an operator does. Raises Failed unless it goes at once, in peace."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        status = process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{name} still runs {STOP_SECONDS:.0f} s after SIGTERM.") from None
+    # Either is how a program ends that was asked to: uvicorn passes the signal on.
+    true(status in (0, -signal.SIGTERM), f"{name} ended with status {status}.")
+    true("Traceback" not in log, f"The log of {name} has a traceback.")
+    # Each request is a line of its own, beside what an operator has to read.
+    said = [line for line in log.splitlines()[1:] if not line.startswith("{")]
+    return "; ".join([f"status {status}", *(said or ["nothing in its log"])])
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process as a crash does, if it still runs."""
+    if process.poll() is None:
+        process.kill()
+        process.wait()
 
 
 def _environment() -> dict[str, str]:
@@ -126,8 +191,9 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("BINDERY_")}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.socket() as probe:
-        probe.bind((_HOST, 0))
+        probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
     return port

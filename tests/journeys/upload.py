@@ -81,7 +81,7 @@ def resumed(journey: Journey) -> str:
 def memory(journey: Journey) -> str:
     """The server's memory has not grown with the content."""
     if journey.memory is None:
-        return "not measured: only Linux tells it, of a server that was started here"
+        return "not measured: only Linux tells it, of one server that was started here"
     grown, before = journey.memory.growth(), journey.memory.before
     told = f"{before / MIB:.1f} MiB before, {grown / MIB:+.1f} MiB at the peak"
     true(grown <= GROWTH, f"The server's memory grew by too much: {told}, {GROWTH // MIB} allowed.")

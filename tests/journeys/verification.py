@@ -23,11 +23,13 @@ def hashed(journey: Journey) -> str:
     equal("The binary", started, {"state": "HASHING"})
     seen = _watched(journey, stored)
     speed = journey.took("hash", stored.sample.size, begun)
+    # A worker that takes over from one that died begins anew, and says so.
     true(seen == sorted(seen), f"The bytes hashed went back: {seen}.")
     # Whatever lies between is the progress that a console would show.
-    between = sorted({at for at in seen if 0 < at < stored.sample.size})
-    equal("The bytes hashed in the end", seen[-1], stored.sample.size)
+    between = sorted({at for _, at in seen if 0 < at < stored.sample.size})
+    equal("The bytes hashed in the end", seen[-1][1], stored.sample.size)
     true(bool(between), f"The bytes hashed never told how far it was: {sorted(set(seen))}.")
+    journey.attempts = seen[-1][0]
     told = " ".join(f"{at / MIB:.0f}" for at in between[:6])
     return f"{speed}; seen under way: {told} MiB"
 
@@ -72,16 +74,17 @@ def signed(journey: Journey) -> str:
     return "SIGNED, both"
 
 
-def _watched(journey: Journey, stored: Stored) -> list[int]:
-    """The bytes hashed at each look, until the binary is signable."""
-    seen: list[int] = []
+def _watched(journey: Journey, stored: Stored) -> list[tuple[int, int]]:
+    """The attempt, and its bytes hashed, at each look, until the binary is signable."""
+    seen: list[tuple[int, int]] = []
 
     def look() -> Json | None:
         binary = journey.api.binary(
             stored.id,
-            "state verification { status bytesHashed computedHash computedSize error }",
+            "state verification { attempts status bytesHashed computedHash computedSize error }",
         )
-        seen.append(int(binary["verification"]["bytesHashed"]))
+        attempt = binary["verification"].pop("attempts")
+        seen.append((attempt, int(binary["verification"]["bytesHashed"])))
         if binary["state"] == "HASHING" and binary["verification"]["status"] != "FAILED":
             return None
         return binary
