@@ -23,13 +23,12 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
-from app import check, database, demo
+from app import check, database, demo, log
 from app.actions import access
 from app.actions.unit import Actor
 from app.client import commands as client
 from app.console import Stop, alone, named, reason, told, usable
 from app.graphql.transport import MAX_BODY
-from app.http import access_log
 from app.http.protocol import DeadlineProtocol, SocketProtocol
 from app.main import create_app, running
 from app.rules.access import Role
@@ -122,11 +121,13 @@ def _serve(chosen: argparse.Namespace, settings: Settings) -> int:
     with one, contextlib.closing(_bound(chosen.host, chosen.port)) as listener:
         app = _app(settings)
         _allow_connections()
-        if settings.access_log:
-            access_log.write_to_stdout()
         listening = Listening(app)
-        with asyncio.Runner(loop_factory=listening.config.get_loop_factory()) as runner:
-            runner.run(_serving(listening, app.state.server, listener, chosen))
+        server = app.state.server
+        with (
+            log.writing(settings, lost=server.metrics.line_lost),
+            asyncio.Runner(loop_factory=listening.config.get_loop_factory()) as runner,
+        ):
+            runner.run(_serving(listening, server, listener, chosen))
     return 0
 
 
@@ -188,6 +189,7 @@ class Listening(uvicorn.Server):
                 lifespan="off",
                 access_log=False,
                 proxy_headers=False,
+                log_config=None,
                 log_level="warning",
                 server_header=False,
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
@@ -227,7 +229,9 @@ def _work(_chosen: argparse.Namespace, settings: Settings) -> int:
 
     settings = dataclasses.replace(settings, worker=True)
     with alone(settings, "It does this work itself, unless BINDERY_WORKER is false."):
-        asyncio.run(run(_app(settings).state.server))
+        server = _app(settings).state.server
+        with log.writing(settings, lost=server.metrics.line_lost):
+            asyncio.run(run(server))
     return 0
 
 

@@ -94,8 +94,11 @@ def cross_origin(settings: Settings) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=settings.origins,
             allow_methods=["GET", "HEAD", "POST", "PUT"],
-            allow_headers=["Authorization", "Content-Type", "If-None-Match", "If-Range", "Range"],
-            expose_headers=["ETag", "Repr-Digest", "Retry-After"],
+            allow_headers=[
+                *("Authorization", "Content-Type", "X-Request-Id"),
+                *("If-None-Match", "If-Range", "Range"),
+            ],
+            expose_headers=["ETag", "Repr-Digest", "Retry-After", "X-Request-Id"],
         )
     ]
 

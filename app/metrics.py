@@ -95,6 +95,9 @@ class Metrics:
         )
         for event in ("taken", "renewed", "lost", "released"):
             self._leases.labels(event)
+        self._lost = self._counter(
+            "bindery_log_lines_lost", "Lines of the log that were dropped, since nobody read them."
+        )
         self.binaries = self._gauge("bindery_binaries", "Binaries, by state.", "state")
         self.content = self._gauge(
             "bindery_binary_bytes", "The sizes of binaries added up, by state.", "state"
@@ -144,6 +147,10 @@ class Metrics:
     def lease(self, event: str) -> None:
         """Counts what became of a lease: `taken`, `renewed`, `lost` or `released`."""
         self._leases.labels(event).inc()
+
+    def line_lost(self) -> None:
+        """Counts a line of the log that found no room."""
+        self._lost.inc()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

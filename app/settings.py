@@ -92,6 +92,9 @@ class Settings:
         " separated by commas; empty: none.",
     )
     access_log: bool = _setting(True, "Whether each request is told on standard output.")
+    log_format: str = _setting(
+        "json", "How the log is written: `json` for programs, `console` for people."
+    )
 
     @property
     def origins(self) -> list[str]:

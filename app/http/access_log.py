@@ -5,41 +5,31 @@ A signed URL is a secret, so of an address the path alone is told; of a key, its
 
 from __future__ import annotations
 
-import json
 import logging
 import re
-import sys
 import time
-from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.proxies import see_through
-from app.rules.access import KEY_PREFIX
+from app.log import ACCESS, hidden, moment, request_id
 from app.settings import Network
 
 LONGEST_PATH: Final = 200
 """How many characters of a path are told; no path of this server has as many."""
-_HIDDEN: Final = re.compile(f"({KEY_PREFIX}|signature=)[A-Za-z0-9_-]+")
-"""What is no part of a path, but for a client that mixed something up: keys, and a link's end."""
+HEADER: Final = b"x-request-id"
+"""Where an answer tells the id of its request, and where a caller may choose it."""
+_CHOSEN: Final = re.compile(rb"[A-Za-z0-9._:-]{8,128}")
 
-log = logging.getLogger("bindery.access")
-
-
-def write_to_stdout() -> None:
-    """Begins to write the lines; before that, none is even put together."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    log.handlers = [handler]
-    log.propagate = False
-    log.setLevel(logging.INFO)
+log = logging.getLogger(ACCESS)
 
 
 class AccessLog:
     """The first that a request meets: gives it an id and its true origin, and notes its end.
 
+    The id is the caller's, where it sent one, so that its log and this one can be read together.
     Whoever finds out the key of a request puts its id into `request.state.key`.
     """
 
@@ -53,23 +43,32 @@ class AccessLog:
             return
         if self._proxies:
             see_through(scope, self._proxies)
-        scope.setdefault("state", {}).setdefault("request_id", uuid4().hex)
-        if not log.isEnabledFor(logging.INFO):
-            await self._app(scope, receive, send)
-            return
-        seen = _Seen(send)
-        at, begun = datetime.now(UTC), time.perf_counter()
+        id = scope.setdefault("state", {}).setdefault("request_id", _chosen(scope) or uuid4().hex)
+        request_id.set(id)
+        seen = _Seen(send, id)
+        at, begun = time.time(), time.perf_counter()
         try:
             await self._app(scope, receive, seen)
         finally:
-            log.info(_line(scope, seen, at=at, seconds=time.perf_counter() - begun))
+            if log.isEnabledFor(logging.INFO):
+                _tell(scope, seen, at=at, seconds=time.perf_counter() - begun)
+
+
+def _chosen(scope: Scope) -> str | None:
+    """The id that the caller chose. One of another form, or with a secret in it, is none."""
+    for name, value in scope["headers"]:
+        if name == HEADER:
+            text: str = value.decode("latin-1")
+            return text if _CHOSEN.fullmatch(value) and hidden(text) == text else None
+    return None
 
 
 class _Seen:
-    """An answer's `send` that remembers what went out."""
+    """An answer's `send` that tells the request's id, and remembers what went out."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, id: str) -> None:
         self._send = send
+        self._id = id.encode("latin-1")
         self.status: int | None = None
         self.bytes = 0
         self.complete = False
@@ -78,6 +77,7 @@ class _Seen:
         match message["type"]:
             case "http.response.start" | "websocket.http.response.start":
                 self.status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (HEADER, self._id)]
             case "http.response.body" | "websocket.http.response.body":
                 self.bytes += len(message.get("body", b""))
                 self.complete = not message.get("more_body", False)
@@ -90,14 +90,14 @@ class _Seen:
         await self._send(message)
 
 
-def _line(scope: Scope, seen: _Seen, *, at: datetime, seconds: float) -> str:
+def _tell(scope: Scope, seen: _Seen, *, at: float, seconds: float) -> None:
     client = scope.get("client")
     told: dict[str, Any] = {
-        "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": moment(at),
         "address": client[0] if client else None,
         "scheme": scope["scheme"],
         "method": scope.get("method", "WEBSOCKET"),
-        "path": _HIDDEN.sub(r"\1…", scope["path"])[:LONGEST_PATH],
+        "path": hidden(scope["path"])[:LONGEST_PATH],
         "status": seen.status,
         "bytes": seen.bytes,
         "milliseconds": round(seconds * 1000, 2),
@@ -106,4 +106,8 @@ def _line(scope: Scope, seen: _Seen, *, at: datetime, seconds: float) -> str:
     }
     if not seen.complete:
         told["complete"] = False
-    return json.dumps(told)
+    log.info(
+        "%(address)s %(method)s %(path)s %(status)s, %(bytes)s bytes in %(milliseconds)s ms",
+        told,
+        extra={"facts": told},
+    )
