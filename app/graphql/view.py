@@ -158,6 +158,13 @@ async def _execute(operation: Operation, context: Context, *, reading: bool) -> 
             allowed_operation_types=allowed,
         )
     except InvalidOperationTypeError as error:
+        if error.operation_type is OperationType.SUBSCRIPTION and not reading:
+            raise Refused(
+                406,
+                "NOT_ACCEPTABLE",
+                f"A subscription is answered as {EVENT_STREAM} alone:"
+                " accept that, or open a WebSocket.",
+            ) from error
         raise Refused(
             405,
             "METHOD_NOT_ALLOWED",

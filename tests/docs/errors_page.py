@@ -49,7 +49,7 @@ BEFORE_EXECUTION = {
     "BODY_TOO_LARGE": "The body is larger than the limit.",
     "UNSUPPORTED_MEDIA_TYPE": "The body's media type is not taken here.",
     "METHOD_NOT_ALLOWED": "Another method, or a mutation by GET; `Allow` names what is taken.",
-    "NOT_ACCEPTABLE": "The client accepts neither of the two media types of an answer.",
+    "NOT_ACCEPTABLE": "The client accepts no media type that this is answered in.",
     "GRAPHQL_PARSE_FAILED": "The document is not GraphQL; `locations` has line and column.",
     "GRAPHQL_VALIDATION_FAILED": "The document does not fit the schema, or a value its type.",
     "OPERATION_NAME_REQUIRED": "The document holds several operations, and none is named.",

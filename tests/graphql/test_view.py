@@ -338,6 +338,13 @@ async def test_half_of_a_surrogate_pair_is_told_in_events_too(api: Api) -> None:
     assert r"\ud800" in answer.text
 
 
+async def test_a_subscription_is_told_how_it_is_asked_for(api: Api) -> None:
+    answer = await api.post("subscription { eventRecorded { kind } }")
+    message = refused(answer, 406, "NOT_ACCEPTABLE")
+    assert "text/event-stream" in message
+    assert "WebSocket" in message
+
+
 @pytest.mark.parametrize("query", [VIEWER, CREATE])
 async def test_events_are_of_subscriptions_alone(api: Api, query: str) -> None:
     headers = {"content-type": JSON, "accept": "text/event-stream"}
