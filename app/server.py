@@ -12,7 +12,7 @@ from app.models import Binary, BinaryPart
 from app.rules import link
 from app.settings import Settings
 from app.storage.content import ContentStore
-from app.storage.uploads import Uploads
+from app.storage.uploads import Uploads, part_headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,11 @@ class Server:
     def upload_url(self, binary: Binary, part: BinaryPart) -> tuple[str, int]:
         """The signed URL to PUT a part's bytes to, and its expiry in unix seconds."""
         return self._url("upload", binary, part.id)
+
+    def upload_headers(self, part: BinaryPart) -> dict[str, str]:
+        """The headers to send with a part's bytes, wherever they are sent."""
+        past = {} if self.uploads is None else part_headers(part.hash)
+        return {"Content-Type": "application/octet-stream", **past}
 
     def download_url(self, binary: Binary) -> str:
         """The signed URL to GET a binary's content from."""

@@ -14,9 +14,10 @@ from app import models
 from app.graphql import answers
 from app.graphql.context import Context, Info
 from app.graphql.fields import derived, edge, plain
+from app.graphql.node import Node, find_by_name
 from app.graphql.rollout import Impact
 from app.graphql.scalars import BigInt
-from app.graphql.types import Binary, Node, Release, find_by_name
+from app.graphql.types import Binary, Release
 from app.rules import binary as rules
 from app.rules import errors
 from app.rules.access import Role

@@ -18,6 +18,7 @@ from app.graphql.context import Info
 from app.graphql.declared import PLAN, ById
 from app.graphql.device import ReportedStateInput
 from app.graphql.fields import derived, edge, plain, to_many
+from app.graphql.node import Node, find_by_name
 from app.graphql.release import SimulateReleaseInput
 from app.graphql.rollout import BinaryResolution, Coverage, DeviceUpdate, Impact, Simulation
 from app.graphql.scalars import BigInt
@@ -31,12 +32,10 @@ from app.graphql.types import (
     Cohort,
     Device,
     Event,
-    Node,
     Organization,
     Product,
     Release,
     SigningKey,
-    find_by_name,
 )
 from app.reads import impact as impact_reads
 from app.reads import resolution

@@ -1,11 +1,8 @@
-"""Every object type of the schema, except connections, payloads and errors.
-
-A row is its own source: a type's plain fields are the row's columns.
-"""
+"""Every object type that is made of one row: its plain fields are the row's columns."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
@@ -13,13 +10,21 @@ from app import models
 from app.graphql import answers, fleet, lists
 from app.graphql.connections import Connection, page_arguments
 from app.graphql.context import Info
-from app.graphql.fields import children, derived, edge, identity, plain, to_many, to_one
+from app.graphql.fields import children, derived, edge, plain, to_many, to_one
+from app.graphql.node import Node, Recorded, find_node
 from app.graphql.scalars import JSON, BigInt, DateTime, Sha256
+from app.graphql.values import (
+    VERIFICATION,
+    HttpHeader,
+    Phase,
+    Verification,
+    phase_of,
+    verification_of,
+)
 from app.rules import binary as rules
 from app.rules.access import Role
 from app.rules.part import PartState
-from app.rules.prn import Kind, format_prn, parse_prn
-from app.storage.uploads import part_headers
+from app.rules.prn import Kind
 
 if TYPE_CHECKING:
     from app.graphql.rollout import Adoption, DeviceUpdate, Impact, ReleaseGraph
@@ -27,29 +32,6 @@ if TYPE_CHECKING:
 ROLLOUT = strawberry.lazy("app.graphql.rollout")
 """Where the types of answers are: they are made of rows, and rows lead to them."""
 EVENTS_OF = "The audit record of this, the newest first."
-
-
-@strawberry.interface(description="Anything that has an id of its own.")
-class Node:
-    """Relay's node. `row` is the model whose instances are of the type."""
-
-    row: ClassVar[Any] = None
-
-    @identity("The resource name: globally unique, and readable.")
-    def id(self, root: strawberry.Parent[Any]) -> strawberry.ID:
-        return strawberry.ID(format_prn(root.prn_kind, root.organization_id, root.id))
-
-    @classmethod
-    def is_type_of(cls, source: Any, _info: Any) -> bool:
-        return type(source) is cls.row
-
-
-@strawberry.interface(description="Anything that is made once and may change after.")
-class Recorded(Node):
-    """What all rows but events have."""
-
-    created_at: DateTime = plain("When it was created.")
-    updated_at: DateTime = plain("When it last changed.")
 
 
 @strawberry.type(description="The tenant: nothing is visible across it.")
@@ -174,16 +156,6 @@ class ArtifactVersion(Recorded):
     events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
 
 
-@strawberry.type(description="The server's own verification of a binary's content.")
-class Verification:
-    status: rules.VerificationStatus = plain("How far it has come.", name="status")
-    bytes_hashed: BigInt = plain("Bytes read so far.")
-    computed_hash: Sha256 | None = plain("The SHA-256 that was computed, once it was.")
-    computed_size: BigInt | None = plain("The size in bytes that was read, once it was.")
-    attempts: int = plain("How often it was begun.")
-    error: str | None = plain("Why it failed, or is tried again.")
-
-
 @strawberry.type(description="What distributes: a record, and content that is stored apart.")
 class Binary(Recorded):
     row = models.Binary
@@ -225,26 +197,10 @@ class Binary(Recorded):
 
     @derived(
         "The verification of its content; null before hashing was started.",
-        needs=(
-            "verification_status",
-            "bytes_hashed",
-            "computed_hash",
-            "computed_size",
-            "verification_attempts",
-            "verification_error",
-        ),
+        needs=VERIFICATION,
     )
     def verification(self, root: strawberry.Parent[models.Binary]) -> Verification | None:
-        if root.verification_status is None:
-            return None
-        return Verification(
-            status=root.verification_status,
-            bytes_hashed=BigInt(root.bytes_hashed),
-            computed_hash=None if root.computed_hash is None else Sha256(root.computed_hash),
-            computed_size=None if root.computed_size is None else BigInt(root.computed_size),
-            attempts=root.verification_attempts,
-            error=root.verification_error,
-        )
+        return verification_of(root)
 
     @derived(
         "A signed URL to GET the content from, for a while; null where there is none.",
@@ -268,12 +224,6 @@ class Binary(Recorded):
         self, root: strawberry.Parent[models.Binary], info: Info
     ) -> Annotated[Impact, ROLLOUT]:
         return await answers.impact_of(info.context, [root.id], of_loss=True)  # type: ignore[return-value]
-
-
-@strawberry.type(description="An HTTP header to send.")
-class HttpHeader:
-    name: str = plain("The header's name.")
-    value: str = plain("The header's value.")
 
 
 @strawberry.type(description="The registration of one part of a binary's content.")
@@ -301,9 +251,7 @@ class BinaryPart(Recorded):
     def upload_headers(
         self, root: strawberry.Parent[models.BinaryPart], info: Info
     ) -> list[HttpHeader]:
-        headers = {"Content-Type": "application/octet-stream"}
-        if info.context.server.uploads is not None:
-            headers |= part_headers(root.hash)
+        headers = info.context.server.upload_headers(root)
         return [HttpHeader(name=name, value=value) for name, value in headers.items()]
 
     @derived("Until when the upload URL is good.")
@@ -347,12 +295,6 @@ class Bundle(Recorded):
     )
     releases: Connection[Release] = to_many(lists.RELEASES, "t.bundle_id", "Where it is released.")
     events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
-
-
-@strawberry.type(description="Whom a release is open to; a value or tags.")
-class Phase:
-    value: float | None = plain("A fraction of the cohort's devices, or a number from 2 on.")
-    tags: list[str] = plain("Devices with one of these tags; empty where a value counts.")
 
 
 @strawberry.type(description="A bundle for a cohort, and its place in the cohort's graph.")
@@ -400,10 +342,7 @@ class Release(Recorded):
         "Whom it is open to; null where that is everyone.", needs=("phase_value", "phase_tags")
     )
     def phase(self, root: strawberry.Parent[models.Release]) -> Phase | None:
-        if root.phase_value is None and not root.phase_tags:
-            return None
-        value = None if root.phase_value is None else float(root.phase_value)
-        return Phase(value=value, tags=root.phase_tags)
+        return phase_of(root)
 
     @edge("The destroyed binaries for which it serves no device; empty where it serves.")
     async def affected_by(
@@ -450,33 +389,6 @@ class Event(Node):
         return found
 
 
-NODES: tuple[type[Any], ...] = (
-    Organization,
-    Product,
-    Cohort,
-    Device,
-    Artifact,
-    ArtifactVersion,
-    Binary,
-    BinaryPart,
-    SigningKey,
-    BinarySignature,
-    Bundle,
-    Release,
-    ApiKey,
-    Event,
-)
-ROWS: dict[Kind, Any] = {node.row.prn_kind: node.row for node in NODES}
-
-
-async def find_node(info: Info, kind: Kind, id: Any) -> Any:
-    """The row of a kind and id, None where this organization has none."""
-    return await info.context.loaders.one(ROWS[kind]).load(id)
-
-
-async def find_by_name(info: Info, name: str, *path: str) -> Any:
-    """The row that any resource name names, None where there is none. Raises BadUserInput."""
-    parsed = parse_prn(name, path=path)
-    if parsed.organization != info.context.organization_id:
-        return None
-    return await find_node(info, parsed.kind, parsed.id)
+_OF_THE_FLEET = (Product, Cohort, Device, Release)
+_OF_CONTENT = (Artifact, ArtifactVersion, Binary, BinaryPart, BinarySignature, SigningKey, Bundle)
+NODES: tuple[type[Any], ...] = (Organization, ApiKey, Event, *_OF_THE_FLEET, *_OF_CONTENT)

@@ -12,7 +12,9 @@ from graphql import (
     build_schema,
 )
 
+from app.graphql.node import ROWS
 from app.graphql.schema import schema, sdl
+from app.graphql.types import NODES
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,3 +50,7 @@ def test_everything_is_described() -> None:
                 f"{name}.{value}" for value, told in kind.values.items() if not told.description
             ]
     assert bare == []
+
+
+def test_each_kind_of_name_has_a_type() -> None:
+    assert {node.row for node in NODES} == set(ROWS.values())
