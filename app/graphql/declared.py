@@ -6,6 +6,7 @@ resolver. So nothing that is said here changes an answer, and what is left out c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +19,6 @@ PLAN = "plan"
 @dataclass(frozen=True, slots=True)
 class Identity:
     """The resource name of the row."""
-
-
-@dataclass(frozen=True, slots=True)
-class ById:
-    """The row of a model that the argument `id` names."""
-
-    model: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +51,10 @@ class Needs:
     """A resolver that looks at these columns of its row, and at no other."""
 
     columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A field with a plan of its own: from the compiler and the selected field to the step."""
+
+    plan: Callable[[Any, Any], Any]

@@ -15,7 +15,7 @@ import strawberry
 
 from app.graphql.connections import PAGE_ARGUMENTS, argument
 from app.graphql.context import Info
-from app.graphql.declared import PLAN, Children, Identity, Needs, ToMany, ToOne
+from app.graphql.declared import PLAN, Children, Identity, Needs, Own, ToMany, ToOne
 from app.graphql.listing import Listing
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,9 +41,11 @@ def derived(description: str, *, needs: tuple[str, ...] = ()) -> Callable[[F], A
     )
 
 
-def edge(description: str, *, needs: tuple[str, ...] = ()) -> Callable[[F], Any]:
+def edge(
+    description: str, *, needs: tuple[str, ...] = (), plan: Own | None = None
+) -> Callable[[F], Any]:
     """A resolver that leads beyond the row; closed to a device's key. `needs` as for `derived`."""
-    declared = {PLAN: Needs(needs)} if needs else {}
+    declared: dict[str, Any] = {PLAN: plan} if plan else {PLAN: Needs(needs)} if needs else {}
 
     def decorate(resolver: F) -> Any:
         @functools.wraps(resolver)

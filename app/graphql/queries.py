@@ -6,16 +6,17 @@ import asyncio
 import math
 import time
 from typing import Annotated, Any
+from uuid import UUID
 
 import strawberry
 
 from app import models
 from app.actions.poll import Reported
 from app.actions.unit import not_found
-from app.graphql import answers, fleet, lists
+from app.graphql import answers, best, fleet, lists, named
 from app.graphql.connections import Connection, argument
 from app.graphql.context import Info
-from app.graphql.declared import PLAN, ById
+from app.graphql.declared import PLAN, Own
 from app.graphql.device import ReportedStateInput
 from app.graphql.fields import derived, edge, plain, to_many
 from app.graphql.node import Node, find_by_name
@@ -39,7 +40,6 @@ from app.graphql.types import (
 )
 from app.reads import impact as impact_reads
 from app.reads import resolution
-from app.rules import target as targets
 from app.rules.access import Role, require
 from app.rules.errors import BadUserInput, Forbidden
 from app.rules.prn import Kind, parse_prn
@@ -69,7 +69,9 @@ def one(model: Any, what: str) -> Any:
 
     resolve.__annotations__ = {"info": Info, "id": argument(strawberry.ID, "Its id.")}
     return strawberry.field(
-        resolver=resolve, description=f"One {what}, by its id.", metadata={PLAN: ById(model)}
+        resolver=resolve,
+        description=f"One {what}, by its id.",
+        metadata={PLAN: Own(named.plan(model))},
     )
 
 
@@ -159,7 +161,10 @@ class Query:
         found: Organization | None = await loader.load(info.context.organization_id)
         return found
 
-    @edge("The best binary of an artifact version for a device, or for a target; and why.")
+    @edge(
+        "The best binary of an artifact version for a device, or for a target; and why.",
+        plan=Own(best.plan),
+    )
     async def resolve_binary(
         self,
         info: Info,
@@ -173,14 +178,15 @@ class Query:
             str | None, strawberry.argument(description="Or for this target.")
         ] = None,
     ) -> BinaryResolution:
-        wanted = await _target(info, device_id, target)
+        of = best.wanted(info.context, device_id, target)
+        of = of if isinstance(of, str) else await _target(info, of)
         version_id = info.context.uuid(
             artifact_version_id, Kind.ARTIFACT_VERSION, "artifactVersionId"
         )
         found = await resolution.versions(info.context.organization_id, [version_id])
         if version_id not in found:
             raise not_found(Kind.ARTIFACT_VERSION, path=("artifactVersionId",))
-        answer: BinaryAnswer = resolve_binary(wanted, found[version_id].binaries)
+        answer: BinaryAnswer = resolve_binary(of, found[version_id].binaries)
         return answer  # type: ignore[return-value]
 
     @derived("What a device would be answered now, and why. Nothing is written.")
@@ -270,13 +276,8 @@ class Query:
         )
 
 
-async def _target(info: Info, device_id: str | None, target: str | None) -> str:
-    if (device_id is None) == (target is None):
-        raise BadUserInput("Send `deviceId` or `target`, one of both.", path=("target",))
-    if target is not None:
-        return targets.target(target, path=("target",))
-    id = info.context.uuid(str(device_id), Kind.DEVICE, "deviceId")
-    found = await resolution.target_of(info.context.organization_id, id)
+async def _target(info: Info, device_id: UUID) -> str:
+    found = await resolution.target_of(info.context.organization_id, device_id)
     if found is None:
         raise not_found(Kind.DEVICE, path=("deviceId",))
     return found

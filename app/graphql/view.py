@@ -23,7 +23,7 @@ from app.actions.unit import Actor
 from app.graphql.context import Context
 from app.graphql.documents import Documents
 from app.graphql.errors import told
-from app.graphql.planner import Planner
+from app.graphql.planner.planner import Planner
 from app.graphql.rate import Rates, Spent
 from app.graphql.schema import schema
 from app.graphql.stream import EVENT_STREAM, events

@@ -24,6 +24,8 @@ BLOCK: Final = 1_000
 ROLES: Final = (Role.READ, Role.WRITE, Role.ADMIN, Role.ADMIN)
 INVALID: Final = {"GRAPHQL_VALIDATION_FAILED", "QUERY_TOO_COMPLEX"}
 """What the generator makes now and then, though it is of no use; another operation is made then."""
+POLLS: Final = ("resolveBinary", "resolveUpdate")
+"""What devices ask for, by plans of their own: every tenth operation is about one of these."""
 SHARE: Final = 0.95
 """How much at least has to be planned, wrong arguments and refused roles included."""
 
@@ -56,7 +58,8 @@ async def _block(turn: Turn, kind: str, address: Any, played: Counter[str]) -> N
 async def _case(executors: Both, generator: Generator, played: Counter[str]) -> str | None:
     """What is wrong with the answers to one operation."""
     while True:
-        text, variables = generator.operation()
+        polls = generator.random.random() < 0.1
+        text, variables = generator.operation(*[generator.random.choice(POLLS)] * polls)
         found = await executors.run(text, variables)
         if not INVALID & set(found.codes):
             break

@@ -3,7 +3,3 @@
 `planner` keeps the plans and answers; `compiler` turns a selection into `steps`, which read, and a
 `builder`, which writes the answer; `views` says how a value is taken from a row or an object.
 """
-
-from app.graphql.planner.planner import Planner
-
-__all__ = ["Planner"]

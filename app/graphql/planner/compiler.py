@@ -31,19 +31,17 @@ from graphql.execution.collect_fields import (
 )
 from strawberry.types.arguments import convert_arguments
 
-from app.graphql.declared import PLAN, ById, Children, Identity, Needs, ToMany, ToOne
+from app.graphql.declared import PLAN, Children, Identity, Needs, Own, ToMany, ToOne
 from app.graphql.leaves import written_by
 from app.graphql.planner.builder import Builder, Declined
 from app.graphql.planner.paged import Pages, Part
-from app.graphql.planner.steps import Arguments, Calls, Completion, Named, Rows
+from app.graphql.planner.steps import Arguments, Calls, Completion, Rows
 from app.graphql.planner.views import ObjectView, RowView, View
 from app.graphql.variables import variables_in
 from app.reads.statement import Statement
 
 BACK = "strawberry-definition"
 """Where a type or field of graphql-core names what Strawberry made it of."""
-MAX_JOINS = 8
-"""Beyond so many joined tables, a statement of its own is cheaper."""
 Grouped = Mapping[str, list[FieldDetails]]
 
 
@@ -93,7 +91,7 @@ class Compiler:
         self._operation = operation
         self._fragments = fragments
         self._variables = variables
-        self._postgres = postgres
+        self.postgres = postgres
 
     def plan(self) -> Builder:
         """The builder of the whole answer, from one source. Raises Declined."""
@@ -101,9 +99,10 @@ class Compiler:
         found = collect_fields(
             self._schema, self._fragments, self._variables, query, self._operation
         )
-        return self._built(query, found.grouped_field_set, ObjectView())
+        return self.built(query, found.grouped_field_set, ObjectView())
 
-    def _built(self, type_: GraphQLObjectType, grouped: Grouped, view: View) -> Builder:
+    def built(self, type_: GraphQLObjectType, grouped: Grouped, view: View) -> Builder:
+        """What writes the selected fields of a type."""
         builder = Builder()
         return builder.finish(self._object(builder, type_, grouped, view))
 
@@ -133,40 +132,38 @@ class Compiler:
             case Children() as declared:
                 columns = declared.model._meta.fields_db_projection
                 how = {"by": declared.by, "order": columns[declared.order]}
-                return builder.step(self._rows(field, declared.model, "id", **how))
+                return builder.step(self.rows(field, declared.model, "id", **how))
             case ToMany() as declared:
                 return builder.step(self._pages(field, declared))
-            case ById() as declared:
-                rows = self._rows(field, declared.model, None)
-                return builder.step(Named(declared.model, self._arguments(field, True), rows))
+            case Own() as declared:
+                return builder.step(declared.plan(self, field))
         if field.is_attribute:
             return view.leaf(field.strawberry.python_name, field.core.type, builder.names)
         return builder.step(self._calls(field))
 
     def _to_one(self, field: Field, declared: ToOne) -> str:
-        view = field.view
-        if not isinstance(view, RowView) or len(view.statement.joins) >= MAX_JOINS:
-            value = field.builder.step(self._rows(field, declared.model, declared.by))
+        joined = field.view.to_one(declared.model, declared.by)
+        if joined is None:
+            value = field.builder.step(self.rows(field, declared.model, declared.by))
             return field.otherwise(value, value)
-        alias = view.statement.join(declared.model, view.column(declared.by))
-        joined = RowView(view.statement, declared.model, alias)
-        type_, grouped = self._selected(field.core.type, field.details)
+        type_, grouped = self.selected(field.core.type, field.details)
         expression = self._object(field.builder, type_, grouped, joined)
         return field.otherwise(expression, joined.key("id"))
 
-    def _rows(self, field: Field, model: Any, key: str | None, **how: Any) -> Rows:
-        statement = Statement(model, self._postgres)
-        type_, grouped = self._selected(field.core.type, field.details)
+    def rows(self, field: Field, model: Any, key: str | None, **how: Any) -> Rows:
+        """The read of what is selected of a model's rows; without a key, sources are ids."""
+        statement = Statement(model, self.postgres)
+        type_, grouped = self.selected(field.core.type, field.details)
         expression = "r" if key is None else field.view.key(key)
-        built = self._built(type_, grouped, RowView(statement, model))
+        built = self.built(type_, grouped, RowView(statement, model))
         return Rows(statement, built, field.builder.function(expression), **how)
 
     def _pages(self, field: Field, declared: ToMany) -> Pages:
         model = declared.listing.source.model
-        view = RowView(Statement(model, self._postgres), model)
+        view = RowView(Statement(model, self.postgres), model)
         of = field.builder.function(field.view.key("id") if declared.by else "0")
-        pages = Pages(declared, self._arguments(field, True), of, view.statement)
-        type_, grouped = self._selected(field.core.type, field.details)
+        pages = Pages(declared, self.arguments(field, True), of, view.statement)
+        type_, grouped = self.selected(field.core.type, field.details)
         for key, details in grouped.items():
             pages.parts[key] = self._part(pages, type_, details, view)
         return pages
@@ -180,11 +177,11 @@ class Compiler:
         if name == "totalCount":
             return pages.total
         pages.reads = True
-        inner, grouped = self._selected(type_.fields[name].type, details)
+        inner, grouped = self.selected(type_.fields[name].type, details)
         if name == "pageInfo":
             return pages.info({key: one[0].node.name.value for key, one in grouped.items()})
         if name == "nodes":
-            return pages.nodes(self._built(inner, grouped, view))
+            return pages.nodes(self.built(inner, grouped, view))
         return pages.edges(
             {key: self._edge(pages, inner, one, view) for key, one in grouped.items()}
         )
@@ -197,7 +194,7 @@ class Compiler:
             return pages.typename(type_.name, of_rows=True)
         if name == "cursor":
             return pages.cursor()
-        return pages.node(self._built(*self._selected(type_.fields[name].type, details), view))
+        return pages.node(self.built(*self.selected(type_.fields[name].type, details), view))
 
     def _calls(self, field: Field) -> Calls:
         declared = field.strawberry.metadata.get(PLAN)
@@ -205,7 +202,7 @@ class Compiler:
         assert field.core.resolve is not None
         return Calls(
             field.core.resolve,
-            self._arguments(field, False),
+            self.arguments(field, False),
             field.builder.function(field.view.root(columns, field.builder.names)),
             self._completion(field),
         )
@@ -229,7 +226,7 @@ class Compiler:
         """The builder for what a resolver gave: by its own type, where the field's is abstract."""
         view = ObjectView()
         if not is_abstract_type(type_):
-            only = self._built(*self._selected(type_, details), view)
+            only = self.built(*self.selected(type_, details), view)
             return lambda _: only
         possible = self._schema.get_possible_types(type_)
         made: dict[type[Any], Builder] = {}
@@ -237,21 +234,22 @@ class Compiler:
         def builder(one: Any) -> Builder:
             if type(one) not in made:
                 of = next(t for t in possible if t.extensions[BACK].origin.is_type_of(one, None))
-                made[type(one)] = self._built(*self._selected(of, details), view)
+                made[type(one)] = self.built(*self.selected(of, details), view)
             return made[type(one)]
 
         return builder
 
-    def _selected(
+    def selected(
         self, type_: Any, details: list[FieldDetails]
     ) -> tuple[GraphQLObjectType, Grouped]:
+        """The type of a field, and what is selected of it."""
         named: Any = get_named_type(type_)
         found = collect_subfields(
             self._schema, self._fragments, self._variables, self._operation, named, details
         )
         return named, found.grouped_field_set
 
-    def _arguments(self, field: Field, converted: bool) -> Arguments:
+    def arguments(self, field: Field, converted: bool) -> Arguments:
         """The field's arguments: as graphql-core gives them, or converted as Strawberry does."""
         core, known = field.core, field.strawberry
         node, _, of_fragment = field.details[0]

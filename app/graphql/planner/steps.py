@@ -51,24 +51,6 @@ class Rows:
 
 
 @dataclass
-class Named:
-    """The row of a model that the argument `id` names."""
-
-    model: Any
-    arguments: Arguments
-    rows: Rows
-    calls: ClassVar = False
-
-    async def load(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
-        """The row. Declines where there is none: the field's error is the reference's to tell."""
-        id = str(run.context.uuid(self.arguments(run)["id"], self.model.prn_kind, "id"))
-        found = await self.rows.load(run, [id] * len(sources))
-        if None in found:
-            raise Declined("refused")
-        return found
-
-
-@dataclass
 class Calls:
     """A field's own resolver, called for all sources at once."""
 

@@ -16,6 +16,9 @@ from app import database
 from app.graphql.leaves import raw_form, written_by
 from app.reads.statement import Statement
 
+MAX_JOINS = 8
+"""Beyond so many joined tables, a statement of its own is cheaper."""
+
 
 class Names(dict[str, Any]):
     """What the source of a builder refers to, by name."""
@@ -46,6 +49,12 @@ class RowView:
     def key(self, field: str) -> str:
         """The source of an id, as text."""
         return f"r[{self.statement.id(self.column(field))}]"
+
+    def to_one(self, model: Any, by: str) -> RowView | None:
+        """The row that a column names, joined; None where it takes a statement of its own."""
+        if len(self.statement.joins) >= MAX_JOINS:
+            return None
+        return RowView(self.statement, model, self.statement.join(model, self.column(by)))
 
     def leaf(self, field: str, type_: GraphQLOutputType, names: Names) -> str:
         """The source of a value as it stands in the answer."""
@@ -81,6 +90,10 @@ class ObjectView:
     def key(self, field: str) -> str:
         """The source of an id, as text."""
         return f"(None if r.{field} is None else str(r.{field}))"
+
+    def to_one(self, _model: Any, _by: str) -> RowView | None:
+        """Nothing is joined to an object."""
+        return None
 
     def leaf(self, field: str, type_: GraphQLOutputType, names: Names) -> str:
         """The source of a value as it stands in the answer."""

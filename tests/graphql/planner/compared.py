@@ -16,7 +16,7 @@ from app.actions.unit import Actor
 from app.graphql import schema as schemas
 from app.graphql.connections import write_cursor
 from app.graphql.context import Context
-from app.graphql.planner import Planner
+from app.graphql.planner.planner import Planner
 from app.graphql.rate import Spent
 from app.graphql.transport import Operation
 from app.rules.access import Role

@@ -59,13 +59,13 @@ class Generator:
     within: int = 0
     """How many fragments are around: in one, a field with arguments has a name of its own."""
 
-    def operation(self) -> tuple[str, dict[str, Any]]:
-        """A query and its variables."""
+    def operation(self, *about: str) -> tuple[str, dict[str, Any]]:
+        """A query and its variables; `about` these root fields, else about any."""
         self.fragments, self.variables = [], {}
         query = self.schema.query_type
         assert query is not None
         known = [name for name in sorted(query.fields) if name not in RARE or self._rarely()]
-        names = self.random.sample(known, self.random.choice((1, 1, 2, 3)))
+        names = about or self.random.sample(known, self.random.choice((1, 1, 2, 3)))
         parts = [self._field(query.fields[name], name, DEPTH) for name in names]
         if self.random.random() < 0.1:
             parts.append("__typename")

@@ -38,6 +38,11 @@ Q2 = """query($id: ID!) { binary(id: $id) { target artifactVersion { version art
   bundles { nodes { name releases { nodes { name cohort { name product { name } } } } } } } } }"""
 
 
+BEST = """query($device: ID!, $version: ID!) {
+  resolveBinary(deviceId: $device, artifactVersionId: $version) { match reason state
+    binary { id target hash artifactVersion { version artifact { name } } } } }"""
+
+
 @pytest.fixture
 async def executors(server: Server, api: Api) -> Both:
     """Both executors of an organization with one product."""
@@ -112,24 +117,64 @@ async def test_a_fault_of_a_plan_is_logged_and_not_seen(
     assert "the plan failed" in caplog.text
 
 
-async def test_statements_are_one_for_each_list(
-    server: Server, api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = await world.build(api)
-    executors = await both(server, api)
-    sent: list[str] = []
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements of plans, as they are run."""
+    seen: list[str] = []
     fetch = database.fetch
 
-    async def counted(sql: str, arguments: Any = ()) -> Any:
-        sent.append(sql)
+    async def noted(sql: str, arguments: Any = ()) -> Any:
+        seen.append(sql)
         return await fetch(sql, arguments)
 
-    monkeypatch.setattr(database, "fetch", counted)
+    monkeypatch.setattr(database, "fetch", noted)
+    return seen
+
+
+async def test_statements_are_one_for_each_list(server: Server, api: Api, sent: list[str]) -> None:
+    found = await world.build(api)
+    executors = await both(server, api)
     (binary, *_) = found.where("Binary", artifact_version_id=found.held[0].artifact_version_id)
+    sent.clear()
     answer = await executors.run(Q2, {"id": world.name(binary)})
     assert answer.planned == answer.reference
     assert len(sent) == 3
     assert all("organization_id = $1" in sql for sql in sent)
+
+
+async def test_the_best_binary_takes_one_statement(
+    server: Server, api: Api, sent: list[str]
+) -> None:
+    found = await world.build(api)
+    executors = await both(server, api)
+    versions = world.names(found.all("ArtifactVersion"))
+    matches = set()
+    for device in world.names(found.all("Device")[:2]):
+        for version in versions:
+            sent.clear()
+            asked = Operation(BEST, {"device": device, "version": version}, None)
+            answer = await executors.planner.answer(asked, executors.context())
+            assert answer is not None
+            assert answer.data is not None
+            assert len(sent) == 1
+            told = answer.data["resolveBinary"]
+            matches.add((told["match"], told["binary"] is None))
+    assert matches == {("NONE", True), ("PORTABLE", False), ("TARGET_SPECIFIC", False)}
+
+
+async def test_random_resolutions_are_the_same(server: Server, api: Api) -> None:
+    found = await world.build(api)
+    executors = await both(server, api)
+    generator = executors.generator(Random(1), found)
+    planned = 0
+    for _ in range(200):
+        answer = await executors.run(*generator.operation("resolveBinary"))
+        if answer.planned is None:
+            assert answer.codes
+        else:
+            assert answer.planned == answer.reference
+            planned += 1
+    assert planned > 150
 
 
 async def test_every_example_is_planned(server: Server, api: Api) -> None:

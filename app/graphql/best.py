@@ -1,0 +1,81 @@
+"""The plan of `resolveBinary`: one statement reads what the rule judges and what is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from uuid import UUID
+
+from graphql import GraphQLOutputType
+
+from app.graphql.context import Context
+from app.graphql.leaves import written_by
+from app.graphql.planner.builder import Builder, Declined, Run
+from app.graphql.planner.steps import Arguments
+from app.graphql.planner.views import Names, ObjectView, RowView
+from app.models import Binary
+from app.reads.best import BestBinary
+from app.rules import target as targets
+from app.rules.errors import BadUserInput
+from app.rules.prn import Kind
+
+
+def wanted(context: Context, device_id: str | None, target: str | None) -> UUID | str:
+    """For what a binary is wanted: the id of a device, or a target. Raises BadUserInput."""
+    if target is not None and device_id is None:
+        return targets.target(target, path=("target",))
+    if device_id is not None and target is None:
+        return context.uuid(device_id, Kind.DEVICE, "deviceId")
+    raise BadUserInput("Send `deviceId` or `target`, one of both.", path=("target",))
+
+
+@dataclass(frozen=True)
+class AnswerView(ObjectView):
+    """The answer of the rule, which ends `r`, behind the row of the binary that it chose."""
+
+    row: RowView
+
+    def to_one(self, _model: Any, _by: str) -> RowView:
+        """The binary, the only thing that an answer leads to."""
+        return self.row
+
+    def leaf(self, field: str, type_: GraphQLOutputType, names: Names) -> str:
+        """The source of a value as it stands in the answer."""
+        return f"{names.add(written_by(type_))}(r[-1].{field})"
+
+    def root(self, _fields: tuple[str, ...] | None, _names: Names) -> str:
+        """The source of the answer itself."""
+        return "r[-1]"
+
+
+@dataclass
+class Resolution:
+    """The read of `resolveBinary`."""
+
+    best: BestBinary
+    arguments: Arguments
+    builder: Builder
+    calls: ClassVar = False
+
+    async def load(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
+        """The answer. Declines where there is none: the error is the reference's to tell."""
+        given, context = self.arguments(run), run.context
+        context.require_reader()
+        of = wanted(context, given.get("deviceId"), given.get("target"))
+        version_id = context.uuid(
+            given["artifactVersionId"], Kind.ARTIFACT_VERSION, "artifactVersionId"
+        )
+        found = await self.best.read(context.organization_id, version_id, of)
+        if found is None:
+            raise Declined("refused")
+        row = found.row or (None,) * len(self.best.statement.columns)
+        return await self.builder.build(run, [(*row, found.answer)] * len(sources))
+
+
+def plan(compiler: Any, field: Any) -> Resolution:
+    """How `resolveBinary` is read."""
+    best = BestBinary(postgres=compiler.postgres)
+    view = AnswerView(RowView(best.statement, Binary))
+    type_, grouped = compiler.selected(field.core.type, field.details)
+    return Resolution(best, compiler.arguments(field, False), compiler.built(type_, grouped, view))
