@@ -14,7 +14,10 @@ _PLACEHOLDER = re.compile(r"\$(\d+)")
 
 
 def bound(sql: str, arguments: Sequence[Any], *, embedded: bool) -> tuple[str, list[Any]]:
-    """A statement with `$1` and `{ids:1}`, and its arguments, as the driver takes them."""
+    """A statement with `$1` and `{ids:1}`, and its arguments, as the driver takes them.
+
+    `{joined}` is the aggregate that strings texts together.
+    """
     # With one id, a comparison with it: PostgreSQL then keeps its plan, and need not guess at how
     # many ids there will be.
     single = tuple(
@@ -32,6 +35,7 @@ def bound(sql: str, arguments: Sequence[Any], *, embedded: bool) -> tuple[str, l
 def _written(sql: str, single: tuple[int, ...], embedded: bool) -> str:
     for place in single:
         sql = sql.replace(f"{{ids:{place}}}", f"= ${place}")
+    sql = sql.replace("{joined}", "group_concat" if embedded else "string_agg")
     if embedded:
         sql = re.sub(r"\{ids:(\d+)\}", r"IN (SELECT value FROM json_each(?\1))", sql)
         return _PLACEHOLDER.sub(r"?\1", sql)

@@ -198,6 +198,7 @@ device
     column reported_version? text
     column tags jsonb
     column updated_at timestamptz
+    index device_alike (ALIKE)
     index device_pinned_release (pinned_release_id)
     primary key (id)
     unique (organization_id, identifier)
@@ -344,6 +345,11 @@ storage_upload
     unique (binary_id)
 """
 
+ALIKE = (
+    "organization_id, cohort_id, product_id, quarantined, pinned_release_id,"
+    " reported_release_id, reported_bundle_id, reported_version"
+)
+
 
 @pytest.fixture
 async def opened(database_url: str) -> AsyncIterator[list[str]]:
@@ -353,7 +359,10 @@ async def opened(database_url: str) -> AsyncIterator[list[str]]:
 
 
 def _expected() -> dict[str, list[str]]:
-    tables = [block.splitlines() for block in EXPECTED.strip().split("\n\n")]
+    # The one index that differs: an entry of PostgreSQL's may be too short for all tags.
+    alike = ALIKE if database.dialect(database.reader()) == "postgres" else f"{ALIKE}, tags"
+    expected = EXPECTED.replace("ALIKE", alike)
+    tables = [block.splitlines() for block in expected.strip().split("\n\n")]
     return {name: [line.strip() for line in lines] for name, *lines in tables}
 
 

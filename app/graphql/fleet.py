@@ -185,6 +185,7 @@ async def simulation_of(
         cohorts,
         key=lambda device, _: both_keys(device, before, after),
         also_tags=after.graph.phase_tags,
+        examples=True,
     )
     found: dict[Step, Alike] = {}
     for group in groups[cohort_id]:

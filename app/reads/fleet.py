@@ -17,23 +17,35 @@ from app.reads.values import as_list, as_uuid, maybe_uuid
 from app.rules.impact import group_key
 from app.rules.resolution import CohortFacts, DeviceFacts
 
-_GROUP = """
-d.cohort_id, d.product_id, d.tags, d.quarantined, d.pinned_release_id,
+# In the order of the index of migration 8.
+_GROUP_WITHOUT_TAGS = """
+d.cohort_id, d.product_id, d.quarantined, d.pinned_release_id,
 d.reported_release_id, d.reported_bundle_id, d.reported_version"""
-_GROUP_WITHOUT_TAGS = _GROUP.replace(" d.tags,", "")
-_UNCLAIMED = """
-SELECT {group}, COUNT(*) AS n, MIN(d.identifier) AS example FROM device d
-WHERE d.organization_id = $1 AND d.cohort_id {ids:2} AND NOT EXISTS (
-    SELECT 1 FROM release_claim c WHERE c.device_id = d.id AND c.release_id {ids:3}
+_GROUP = f"{_GROUP_WITHOUT_TAGS}, d.tags"
+# Few devices hold a claim that matters. To look for one at each device would cost more than all
+# else, so all devices are counted first, and then those with claims, who are to be taken off. One
+# statement sees both at the same moment.
+_ALIKE = """
+WITH held AS (
+    SELECT device_id, {joined}(CAST(release_id AS TEXT), ',') AS claims FROM release_claim
+    WHERE organization_id = $1 AND release_id {ids:3} GROUP BY device_id
 )
+SELECT {group}, NULL AS claims, COUNT(*) AS n, {unclaimed} AS example FROM device d
+WHERE d.organization_id = $1 AND d.cohort_id {ids:2}
 GROUP BY {group}
+UNION ALL
+SELECT {group}, h.claims, COUNT(*) AS n, {claimed} AS example FROM held h
+JOIN device d ON d.id = h.device_id
+WHERE d.organization_id = $1 AND d.cohort_id IS NOT NULL
+GROUP BY {group}, h.claims
 """
-_CLAIMED = f"""
-SELECT {_GROUP}, d.identifier AS example, c.device_id, c.release_id
-FROM release_claim c
-JOIN device d ON d.id = c.device_id
-WHERE c.organization_id = $1 AND d.cohort_id {{ids:2}} AND c.release_id {{ids:3}}
-"""
+_NO_EXAMPLES = _ALIKE.replace("{unclaimed}", "NULL").replace("{claimed}", "NULL")
+_EXAMPLES = _ALIKE.replace("{claimed}", "MIN(d.identifier)").replace(
+    "{unclaimed}",
+    """MIN(CASE WHEN NOT EXISTS (
+    SELECT 1 FROM release_claim c WHERE c.device_id = d.id AND c.release_id {ids:3}
+) THEN d.identifier END)""",
+)
 _PRODUCTS = "SELECT id, target, archived FROM product WHERE organization_id = $1 AND id {ids:2}"
 _BY_TARGET = """
 SELECT p.target, COUNT(*) AS n FROM device d JOIN product p ON p.id = d.product_id
@@ -52,7 +64,10 @@ GROUP BY {_GROUP}, c.release_id
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Devices that get the same answer: one as its facts, how many, and an identifier of one."""
+    """Devices that get the same answer: one as its facts, and how many they are.
+
+    `example` is the identifier of one; it is empty where no examples were asked for.
+    """
 
     device: DeviceFacts
     number: int
@@ -68,36 +83,54 @@ async def devices(
     *,
     key: Key = group_key,
     also_tags: frozenset[str] = frozenset(),
+    examples: bool = False,
 ) -> dict[UUID, list[Group]]:
-    """The devices of cohorts in groups; three statements, however many there are.
+    """The devices of cohorts in groups; two statements, however many there are.
 
     `key` gives what the answer depends on; devices with equal keys are one group. `also_tags` are
-    the tags that it looks at beyond those of the cohorts' phases.
+    the tags that it looks at beyond those of the cohorts' phases. To find `examples`, every device
+    is looked at by itself.
     """
+    groups: dict[UUID, dict[Hashable, Group]] = {id: {} for id in cohorts}
+    alike = await _alike(organization_id, cohorts, also_tags=also_tags, examples=examples)
+    for device, (number, example) in alike.items():
+        cohort_id = device.cohort_id
+        if number and cohort_id in groups:
+            same = key(device, cohorts[cohort_id])
+            so_far = groups[cohort_id].get(same, Group(device, 0, example))
+            groups[cohort_id][same] = replace(so_far, number=so_far.number + number)
+    return {id: list(found.values()) for id, found in groups.items()}
+
+
+async def _alike(
+    organization_id: UUID,
+    cohorts: Mapping[UUID, CohortFacts],
+    *,
+    also_tags: frozenset[str],
+    examples: bool,
+) -> dict[DeviceFacts, tuple[int, str]]:
+    """How many devices have the same facts, claims included, and an identifier of one."""
     phased = sorted({id for facts in cohorts.values() for id in facts.graph.phased_ids})
-    arguments: list[Any] = [organization_id, sorted(cohorts), phased]
     # Tags tear groups apart, so they are read only where a phase asks for one.
     tagged = any((also_tags, *(facts.graph.phase_tags for facts in cohorts.values())))
-    group = _GROUP if tagged else _GROUP_WITHOUT_TAGS
-    rows = await database.query(_UNCLAIMED.replace("{group}", group), arguments)
-    claims: dict[UUID, set[UUID]] = defaultdict(set)
-    holders: dict[UUID, Mapping[str, Any]] = {}
-    for held in await database.query(_CLAIMED, arguments) if phased else ():
-        claims[as_uuid(held["device_id"])].add(as_uuid(held["release_id"]))
-        holders[as_uuid(held["device_id"])] = held
-    alike: list[tuple[Mapping[str, Any], frozenset[UUID], int]] = [
-        *((row, frozenset(), row["n"]) for row in rows),
-        *((row, frozenset(claims[id]), 1) for id, row in holders.items()),
-    ]
-    products = await _products(organization_id, [row for row, _, _ in alike])
-    groups: dict[UUID, dict[Hashable, Group]] = {id: {} for id in cohorts}
-    for row, claimed, number in alike:
-        device = _device(row, products[as_uuid(row["product_id"])], claimed)
-        cohort_id = as_uuid(row["cohort_id"])
-        same = key(device, cohorts[cohort_id])
-        so_far = groups[cohort_id].get(same, Group(device, 0, row["example"]))
-        groups[cohort_id][same] = replace(so_far, number=so_far.number + number)
-    return {id: list(found.values()) for id, found in groups.items()}
+    sql = (_EXAMPLES if examples else _NO_EXAMPLES).replace(
+        "{group}", _GROUP if tagged else _GROUP_WITHOUT_TAGS
+    )
+    rows = await database.query(sql, [organization_id, sorted(cohorts), phased])
+    products = await _products(organization_id, rows)
+    found: dict[DeviceFacts, tuple[int, str]] = {}
+
+    def add(device: DeviceFacts, number: int, example: str) -> None:
+        before, known = found.get(device, (0, ""))
+        found[device] = before + number, known or example
+
+    for row in rows:
+        claims = frozenset(map(UUID, row["claims"].split(","))) if row["claims"] else frozenset()
+        device = _device(row, products[as_uuid(row["product_id"])], claims)
+        add(device, row["n"], row["example"] or "")
+        if claims:
+            add(replace(device, claims=frozenset()), -row["n"], "")
+    return found
 
 
 async def _products(
@@ -144,11 +177,11 @@ async def by_target(
 def _device(
     row: Mapping[str, Any], product: Mapping[str, Any], claims: frozenset[UUID]
 ) -> DeviceFacts:
-    cohort_id = as_uuid(row["cohort_id"])
     return DeviceFacts(
-        id=cohort_id,
+        # It stands for many devices, none of which is meant.
+        id=as_uuid(row["product_id"]),
         target=product["target"],
-        cohort_id=cohort_id,
+        cohort_id=maybe_uuid(row["cohort_id"]),
         tags=frozenset(as_list(row["tags"])) if "tags" in row else frozenset(),
         quarantined=bool(row["quarantined"]),
         product_archived=bool(product["archived"]),

@@ -72,10 +72,23 @@ async def cohorts_of(
         if one.row.cohort_id is not None and one.graph_version is not None
     }
     found = await at_versions(organization_id, versions, using=using, kept=kept)
+    return await counted(organization_id, found, using=using)
+
+
+async def counted(
+    organization_id: UUID,
+    found: Mapping[UUID, CohortFacts],
+    *,
+    using: database.Connection | None = None,
+) -> dict[UUID, CohortFacts]:
+    """The same cohorts with counts, those where an answer may rest on them; one statement or none.
+
+    The others stay as they are.
+    """
     to_count = {id: facts for id, facts in found.items() if facts.graph.is_counted}
-    if to_count:
-        found |= await resolution.counted(organization_id, to_count, using=using)
-    return found
+    if not to_count:
+        return dict(found)
+    return {**found, **await resolution.counted(organization_id, to_count, using=using)}
 
 
 async def at_versions(

@@ -9,7 +9,7 @@ from functools import cached_property
 from uuid import UUID
 
 from app import database
-from app.reads import fleet, graphs, resolution
+from app.reads import fleet, graphs
 from app.reads.values import as_uuid
 from app.rules import impact as rules
 from app.rules.plan import LIFETIME, Plan
@@ -169,9 +169,9 @@ async def impact(
 
 
 async def counts(found: Impact, *, at: datetime) -> rules.Counts:
-    """How many devices lose their update and how many are stuck; four statements."""
+    """How many devices lose their update and how many are stuck; three statements at most."""
     groups = await fleet.devices(found.organization_id, found.before)
-    counted = await resolution.counted(found.organization_id, found.before)
+    counted = await graphs.counted(found.organization_id, found.before)
     losing = stuck = 0
     for cohort_id, before in counted.items():
         alike = [(group.device, group.number) for group in groups[cohort_id]]
