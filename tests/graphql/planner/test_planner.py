@@ -22,7 +22,7 @@ from app.rules.access import Role
 from app.server import Server
 from tests.api import Api
 from tests.graphql import world
-from tests.graphql.planner.compared import Both, both
+from tests.graphql.planner.compared import Both, at_rest, both
 from tests.graphql.planner.generator import Generator
 from tests.graphql.test_operations import TEXTS
 
@@ -162,7 +162,10 @@ async def test_the_best_binary_takes_one_statement(
     assert matches == {("NONE", True), ("PORTABLE", False), ("TARGET_SPECIFIC", False)}
 
 
-async def test_random_resolutions_are_the_same(server: Server, api: Api) -> None:
+async def test_random_resolutions_are_the_same(
+    server: Server, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", at_rest())
     found = await world.build(api)
     executors = await both(server, api)
     generator = executors.generator(Random(1), found)
