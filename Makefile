@@ -29,7 +29,7 @@ CI_BUDGETS := \
 	journey=120 \
 	journey-scale=240 \
 	faults=900 \
-	suites=720 \
+	suites=810 \
 	half-open=100 \
 	conformance=300 \
 	explorer-test=480 \
@@ -97,6 +97,10 @@ test: install ## Run the tests, and require all branches of the rules to be cove
 .PHONY: budgets
 budgets: install ## Count each example's SQL statements at 10 and 10,000 rows (BINDERY_ROWS=).
 	BINDERY_ROWS=$${BINDERY_ROWS:-10000} $(BIN)/python -m pytest tests/graphql/test_budgets.py
+
+.PHONY: backups
+backups: install ## Back up a server at work, 20 times on each database, and restore each.
+	$(BIN)/python -m tests.soak.main --suite B2 --minutes 20 --anew
 
 .PHONY: push-kills
 push-kills: install ## Kill `bindery push` of 1 GiB ten times, and count what it sends.

@@ -43,10 +43,10 @@ def run(chosen: argparse.Namespace, settings: Settings) -> int:
             )
         found, mended = asyncio.run(_look(chosen, settings))
     if chosen.json:
-        print(json.dumps({"findings": [_facts(one, one in mended) for one in found]}))
+        print(json.dumps({"findings": [facts(one, mended=one in mended) for one in found]}))
     else:
         for one in found:
-            print(_line(one, one in mended))
+            print(line(one, mended=one in mended))
     return int(any(one.is_damage and one not in mended for one in found))
 
 
@@ -84,7 +84,8 @@ async def _is_served(settings: Settings) -> bool:
     return not database.is_embedded(settings.database_url) and await fsck.served()
 
 
-def _facts(finding: Finding, mended: bool) -> dict[str, Any]:
+def facts(finding: Finding, *, mended: bool) -> dict[str, Any]:
+    """A finding for programs."""
     return {
         "code": finding.code,
         "subject": finding.subject,
@@ -96,7 +97,8 @@ def _facts(finding: Finding, mended: bool) -> dict[str, Any]:
     }
 
 
-def _line(finding: Finding, mended: bool) -> str:
+def line(finding: Finding, *, mended: bool) -> str:
+    """A finding for people, with what was done about it or what to do."""
     what = f"{finding.code} {finding.subject}: {finding.wrong}"
     if mended:
         return f"{what} Repaired: {REPAIR[finding.code]}"

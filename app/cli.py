@@ -1,8 +1,8 @@
-"""The command line: `bindery serve | worker | migrate | key | demo | fsck`.
+"""The command line: `bindery serve | worker | migrate | key | demo | fsck | backup | restore`.
 
 Every refusal is one line on standard error, and status 1; a mistyped command is status 2,
-and so is an fsck that could not look. What a client does (`push | pull | impact | resolve`) is in
-`app.client`.
+and so is an fsck that could not look, and a backup that is not made or restored. What a client
+does (`push | pull | impact | resolve`) is in `app.client`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from starlette.applications import Starlette
 from app import check, database, demo, log
 from app.actions import access
 from app.actions.unit import Actor
+from app.backup import commands as backup
 from app.client import commands as client
 from app.console import Stop, alone, named, reason, told, usable
 from app.graphql.transport import MAX_BODY
@@ -43,6 +44,8 @@ COLLECT_AFTER = 50_000
 """How many more objects were made than went before the collector looks at the new ones."""
 
 _INTERRUPTED = 130
+_TELLING = (check.run, backup.run_backup, backup.run_restore)
+"""Those whose status 1 says that they found damage."""
 _SCHEMES = ("sqlite", "postgresql", "postgres")
 
 
@@ -57,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except (Stop, SettingsError, BinderyError) as refusal:
         print(f"bindery: {' '.join(str(refusal).split())}", file=sys.stderr)
-        return 2 if chosen.run is check.run else 1
+        return 2 if chosen.run in _TELLING else 1
     return status
 
 
@@ -82,6 +85,13 @@ def _parser() -> argparse.ArgumentParser:
 
     check.add_options(
         _command(commands, "fsck", check.run, "say where records and content disagree")
+    )
+
+    backup.add_backup_options(
+        _command(commands, "backup", backup.run_backup, "copy records and content, beside servers")
+    )
+    backup.add_restore_options(
+        _command(commands, "restore", backup.run_restore, "put a backup where nothing is yet")
     )
 
     key = commands.add_parser("key", help="API keys", description="API keys").add_subparsers(

@@ -8,6 +8,7 @@ import sqlite3
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import asyncpg
 from tortoise.exceptions import BaseORMException
@@ -15,6 +16,9 @@ from tortoise.exceptions import BaseORMException
 from app import database, lock
 from app.rules.errors import DatabaseUnavailable
 from app.settings import Settings
+
+RESTORING: Final = "restoring"
+"""The file that a data directory has for as long as a backup is put into it."""
 
 
 class Stop(Exception):
@@ -52,6 +56,11 @@ def is_free(settings: Settings) -> bool:
 def usable(folder: Path) -> Iterator[None]:
     """Names the data directory, and what to do, when this block can't use it."""
     try:
+        if (folder / RESTORING).exists():
+            raise Stop(
+                f"The data directory {folder} has half of a backup in it. Empty it, and restore"
+                " again."
+            )
         yield
     except OSError as error:
         raise Stop(

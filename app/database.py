@@ -23,7 +23,7 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import IntegrityError
 from tortoise.fields import DatetimeField
-from tortoise.migrations.executor import MigrationExecutor
+from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
@@ -173,10 +173,11 @@ async def assert_sound() -> None:
             )
 
 
-async def migrate() -> list[str]:
+async def migrate(*, up_to: str | None = None) -> list[str]:
     """Applies what is missing, one process at a time; gives the names of what it applied.
 
-    Raises DatabaseUnavailable for a database that a newer version has changed.
+    `up_to` is the last migration that an empty database gets; none: the last that there is. Raises
+    DatabaseUnavailable for a database that a newer version has changed.
     """
     applied: list[str] = []
 
@@ -194,7 +195,8 @@ async def migrate() -> list[str]:
                 f"A newer version of Bindery changed the database ({', '.join(unknown)})."
                 " Start that version, or restore the backup from before it."
             )
-        await executor.migrate(progress=note)
+        targets = None if up_to is None else [MigrationTarget("bindery", up_to)]
+        await executor.migrate(targets, progress=note)
 
     if dialect(writer()) == "sqlite":
         await apply()

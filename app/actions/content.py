@@ -8,6 +8,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from app import database
+from app.actions import hold
 from app.actions.unit import Actor, Unit, action
 from app.models import Binary, StorageGarbage
 from app.rules.access import Role
@@ -28,8 +29,8 @@ async def erase_garbage(store: ContentStore, *, binary_id: UUID | None = None) -
     """Erases the bytes of garbage blobs, of one binary or of all; gives how many blobs.
 
     A binary that is destroyed and has no blob left gets its `contentErasedAt`, with an Event.
-    What a part has is never erased, whatever calls it garbage. Raises StorageDegraded; what was
-    not erased stays garbage and is tried again.
+    What a part has is never erased, whatever calls it garbage. While a backup copies content,
+    nothing is. Raises StorageDegraded; what was not erased stays garbage and is tried again.
     """
     async with _erasing.setdefault(store, asyncio.Lock()):
         erased = await _erase_all(store, binary_id)
@@ -42,6 +43,9 @@ async def _erase_all(store: ContentStore, binary_id: UUID | None) -> int:
     sql = _GARBAGE.replace("{of}", "" if binary_id is None else " AND g.binary_id = $1")
     arguments = [] if binary_id is None else [binary_id]
     while rows := await database.query(sql, arguments, using=database.writer()):
+        # Asked after the look-up: what was garbage before a backup began, it does not copy.
+        if await hold.is_held():
+            break
         blobs = [row["blob"] for row in rows]
         await store.erase(blobs)
         await _drop(blobs)

@@ -70,13 +70,14 @@ class Client:
         self._random = random.Random(seed * 1000 + number)
         self._made = 0
 
-    def run(self, api: Api, over: threading.Event) -> None:
+    def run(self, api: Api, over: threading.Event, *, to_the_end: bool = True) -> None:
         """Work until the server is gone; an answer that nothing explains goes to the ledger.
 
-        After `over` a refusal is explained by the fault: it acknowledges nothing.
+        After `over` a refusal is explained by the fault: it acknowledges nothing. Where the server
+        is not to go, work does not go on then (`to_the_end`).
         """
         try:
-            while True:
+            while to_the_end or not over.is_set():
                 self._step(api)
                 self.ledger.acknowledged += 1
         except httpx.TransportError:

@@ -26,7 +26,7 @@ BUDGETS: Final[dict[str, tuple[int, int]]] = {
     "createSigningKey": (4, 5),
     "deleteBinary": (8, 9),
     "deleteDevice": (6, 7),
-    "destroyBinary": (21, 25),
+    "destroyBinary": (21, 26),
     "finishBinaryUpload": (5, 6),
     "pinDevice": (5, 6),
     "quarantineDevice": (4, 5),

@@ -77,6 +77,7 @@ SUITES: Final = {
         Suite("S5", "requests with changed bytes", "tests.wire.mutated", 50_000, 2_000, 60),
         Suite("S6", "hostile requests", "tests.suites.hostiles", 97, 97, 30),
         Suite("S7", "lives that leave no secret", "tests.suites.leaks", 10, 2, 50),
+        Suite("B2", "backups of a server at work", "tests.suites.backups", 40, 4, 90),
         Suite("B1", "faults between server and bucket", "tests.suites.bucket", 5_000, 500, 120),
     )
 }
