@@ -121,3 +121,16 @@ async def test_nobody_elses_devices_are_counted(loaded: str) -> None:
     cohorts = await resolution.cohorts(ORGANIZATION, [UUID(DATA.id("cohort", 0))])
     groups = await fleet.devices(new_id(), cohorts)
     assert list(groups.values()) == [[]]
+
+
+async def test_claimers_count_whoever_claimed_though_no_cohort_has_it_now(loaded: str) -> None:
+    ids = [UUID(DATA.id("release", place)) for place in (CHAIN - 3, CHAIN - 1)]
+    found = await fleet.claimers(ORGANIZATION, ids)
+    for id in ids:
+        claims = await models.ReleaseClaim.filter(release_id=id)
+        devices = await models.Device.filter(id__in=[claim.device_id for claim in claims])
+        assert any(device.cohort_id is None for device in devices)
+        told: Counter[UUID | None] = Counter()
+        for device, number in found[id]:
+            told[device.cohort_id] += number
+        assert told == Counter(device.cohort_id for device in devices)
