@@ -10,6 +10,7 @@ SUITE ?=
 MINUTES ?= 30
 SEED ?=
 ANEW ?=
+WRITE ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,7 +40,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install run explorer explorer-or-none explorer-test test lint format journey journey-scale \
-	bench bench-peers bench-quick bench-fleet bench-fsck bench-content conformance faults half-open suites soak races \
+	bench bench-peers bench-quick bench-fleet bench-polls bench-fsck bench-content conformance faults half-open suites soak races \
 	schema-lint docker-scripts ci lock clean
 
 help: ## List the targets.
@@ -175,6 +176,9 @@ bench: install bench-peers ## The same on up to 1,000,000 binaries and releases,
 
 bench-fleet: install ## Ask a cohort of 10,000 devices and 500 releases; print statements and times.
 	$(BIN)/python -m bench.fleet_reads
+
+bench-polls: install ## Have 10,000 and 1,000,000 devices poll two servers, some minutes (WRITE=--write: keep).
+	$(BIN)/python -m bench.fleet.main $(WRITE)
 
 bench-fsck: install ## Have fsck look at 1,000 and at 100,000 binaries; at most 60 s.
 	$(BIN)/python -m bench.fsck_records

@@ -61,7 +61,7 @@ def request(path: str, body: bytes, *, key: str) -> bytes:
 
 def ask(port: int, sent: bytes) -> bytes:
     """The body of one answer. Raises BadAnswer."""
-    connection = _Connection(port)
+    connection = Connection(port)
     try:
         connection.begin(sent)
         while (body := connection.read()) is None:
@@ -76,7 +76,7 @@ def run(
 ) -> Load:
     """Asks for so long, and waits for what is under way then. Raises BadAnswer."""
     load = Load()
-    opened = [_Connection(port) for _ in range(connections)]
+    opened = [Connection(port) for _ in range(connections)]
     try:
         with selectors.DefaultSelector() as selector:
             begun = time.perf_counter()
@@ -118,7 +118,7 @@ def _check(body: bytes, exchange: Exchange) -> None:
         raise BadAnswer(f"errors: {body[:300]!r}")
 
 
-class _Connection:
+class Connection:
     """One connection, with at most one request under way."""
 
     def __init__(self, port: int) -> None:

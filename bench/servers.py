@@ -59,8 +59,7 @@ def product(
     name: str, database: str, folder: Path, *, core: int, settings: Mapping[str, str]
 ) -> Iterator[Served]:
     """`bindery serve` on a database, in a folder of its own."""
-    command = [str(Path(sys.executable).with_name("bindery")), "serve", "--port", "0"]
-    command += ["--data", str(folder / name), "--database", database]
+    command = bindery("serve", "--port", "0", data=folder / name, database=database)
     environment = {
         "BINDERY_WORKER": "false",
         # The others keep none.
@@ -74,6 +73,12 @@ def product(
     }
     with _started(name, command, "/graphql", environment, core=core) as served:
         yield served
+
+
+def bindery(*arguments: str, data: Path, database: str) -> list[str]:
+    """A command line of the product."""
+    program = str(Path(sys.executable).with_name("bindery"))
+    return [program, *arguments, "--data", str(data), "--database", database]
 
 
 @contextlib.contextmanager
@@ -101,6 +106,15 @@ def has_mercurius() -> bool:
 def _started(
     name: str, command: list[str], path: str, settings: Mapping[str, str], *, core: int
 ) -> Iterator[Served]:
+    with running(name, command, settings, cores={core}) as (process, said):
+        yield Served(name, _port(name, process, said), path, process.pid)
+
+
+@contextlib.contextmanager
+def running(
+    name: str, command: list[str], settings: Mapping[str, str], *, cores: set[int]
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """A process with no settings but these, and the file that takes what it says."""
     own = {key: value for key, value in os.environ.items() if not key.startswith("BINDERY_")}
     # A file takes whatever a server says; a pipe that nobody empties would stop it in the end.
     with tempfile.NamedTemporaryFile(prefix=f"{name}-") as said:
@@ -109,10 +123,10 @@ def _started(
             env={**own, **settings},
             stdin=subprocess.DEVNULL,
             stdout=said,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
         try:
-            yield Served(name, _port(name, process, Path(said.name)), path, process.pid)
+            yield process, Path(said.name)
         finally:
             process.terminate()
             try:
