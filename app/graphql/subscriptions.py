@@ -7,9 +7,9 @@ came late is not a wrong one. A key that is revoked or expires ends its subscrip
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -21,10 +21,17 @@ from app.graphql.context import Info
 from app.graphql.lists import EventFilter
 from app.graphql.types import Binary, Event
 from app.notices import Notice, board
+from app.reads.pages import MAX_SIZE
+from app.reads.recorded import Heard
+from app.rules.errors import DatabaseUnavailable
 from app.rules.prn import Kind
 
 KEY_CHECK_SECONDS = 5.0
-"""A subscription outlives its key by at most this long."""
+"""A subscription outlives its key by at most this long, as long as there is a database."""
+AGAIN_SECONDS = 0.5
+"""How soon a database is asked again that did not answer."""
+
+T = TypeVar("T")
 
 
 @strawberry.type(description="Everything that can be followed.")
@@ -43,7 +50,7 @@ class Subscription:
         async for notice in _notices(info):
             if notice is not None and notice.subject_id != binary_id:
                 continue
-            found = await info.context.find(models.Binary, id, "id")
+            found = await _there(info, lambda: info.context.find(models.Binary, id, "id"))
             facts = (
                 found.revision,
                 found.bytes_uploaded,
@@ -66,9 +73,16 @@ class Subscription:
         ] = None,
     ) -> AsyncGenerator[Event, None]:
         info.context.require_reader()
+        heard = Heard(info.context.organization_id)
         async for notice in _notices(info):
-            if notice is not None and notice.event_id is not None:
-                for found in await _events(info, filter, notice.event_id):
+            ids: tuple[UUID, ...] = ()
+            if notice is None:
+                ids = tuple(await _there(info, heard.missed))
+            elif notice.event_id is not None and heard.new(notice.event_id):
+                ids = (notice.event_id,)
+            for at in range(0, len(ids), MAX_SIZE):
+                some = ids[at : at + MAX_SIZE]
+                for found in await _there(info, lambda: _events(info, filter, some)):  # noqa: B023
                     yield found
 
 
@@ -91,14 +105,25 @@ async def _notices(info: Info) -> AsyncIterator[Notice | None]:
                 heard = False
             now = asyncio.get_running_loop().time()
             if now - checked >= KEY_CHECK_SECONDS or not heard:
-                await still_good(info.context.actor, at=datetime.now(UTC))
+                # Who has no database can't be told of a key that is revoked, and of nothing else.
+                await _there(info, lambda: still_good(info.context.actor, at=datetime.now(UTC)))
                 checked = now
             if heard and (notice is None or notice.organization_id == owner):
                 info.context.renew()
                 yield notice
 
 
-async def _events(info: Info, filter: EventFilter | None, event_id: UUID) -> list[Any]:
-    """The event of an id, if the filter takes it."""
-    opened = await lists.EVENTS.of(info.context, (event_id,), filter=filter)
-    return opened.nodes
+async def _there(info: Info, read: Callable[[], Awaitable[T]]) -> T:
+    """What is read, as soon as the database answers: no subscription ends for its absence."""
+    while True:
+        try:
+            return await read()
+        except DatabaseUnavailable:
+            await asyncio.sleep(AGAIN_SECONDS)
+            info.context.renew()
+
+
+async def _events(info: Info, filter: EventFilter | None, ids: tuple[UUID, ...]) -> list[Any]:
+    """The events of these ids that the filter takes, oldest first."""
+    opened = await lists.EVENTS.of(info.context, ids, filter=filter, first=MAX_SIZE)
+    return opened.nodes[::-1]

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from app import database
 from app.ballast import ballast
-from app.rules.errors import MethodNotAllowed
+from app.rules.errors import DatabaseUnavailable, MethodNotAllowed
 from app.server import Server
 
 METHODS: Final = ("GET", "HEAD")
@@ -70,6 +70,9 @@ async def _word(name: str, check: Callable[[], Awaitable[str]]) -> str:
     try:
         async with asyncio.timeout(PATIENCE):
             return await check()
+    except DatabaseUnavailable as error:
+        _log.warning("Not ready: %s (%r).", name, error.__cause__)
+        return "failed"
     except Exception:
         _log.warning("Not ready: %s.", name, exc_info=True)
         return "failed"

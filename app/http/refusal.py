@@ -33,6 +33,9 @@ _HEADERS_OF_STATUS: Final[Mapping[int, Mapping[str, str]]] = {
     503: {"Retry-After": "5"},
     507: {"Retry-After": "60"},
 }
+_PASSING: Final = frozenset({503, 507})
+"""What the server refuses by itself for as long as its database, storage or room is missing. Each
+request gets it then, and where it stood in the code says nothing."""
 
 
 def request_id(request: Request) -> str:
@@ -52,7 +55,10 @@ def refusal(
     """
     status = error.http_status if isinstance(error, BinderyError) else 500
     id = request_id(request)
-    if status >= 500:
+    if status in _PASSING:
+        cause = f" ({error.__cause__!r})" if error.__cause__ is not None else ""
+        _log.warning("Request %s is refused: %s%s", id, error, cause)
+    elif status >= 500:
         _log.error("Request %s failed.", id, exc_info=error)
     headers = {**_HEADERS, **_HEADERS_OF_STATUS.get(status, {})}
     if status == 405:

@@ -14,8 +14,9 @@ from app.rules.errors import DatabaseUnavailable, StorageDegraded, StorageFull
 from app.storage.content import ContentStore
 from app.worker.pace import Pace, woken
 
-LOOK_AGAIN_SECONDS: Final = 60.0
-"""How often binaries are looked for that were destroyed, and nothing says so yet."""
+LOOK_AGAIN_SECONDS: Final = 5.0
+"""How often binaries are looked for that were destroyed, and nothing says so yet: whoever erased
+their bytes was interrupted, a server whose database went away too."""
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ class Erasing:
     """A loop that looks for garbage when woken, and every `interval` seconds.
 
     Looking for garbage costs nothing. Looking for binaries that wait for their `contentErasedAt`
-    without having any is done when woken, and once a minute.
+    without having any is done when woken, after a failure, and every five seconds.
     """
 
     def __init__(self, store: ContentStore, *, interval: float) -> None:
@@ -41,19 +42,21 @@ class Erasing:
         """Erase until cancelled. What was begun then stays garbage, and is erased again."""
         called = True
         while True:
+            failed = True
             try:
                 with database.translated():
                     if called or await self._has_work():
                         self._looked_at = time.monotonic()
                         await erase_garbage(self._store)
                 self._pace.succeeded()
+                failed = False
             except (DatabaseUnavailable, StorageDegraded, StorageFull) as error:
                 self._pace.failed()
                 _log.warning("Erasing is put off: %s", error)
             except Exception:
                 self._pace.failed()
                 _log.exception("Erasing is put off.")
-            called = await woken(self._wake, within=self._pace.seconds)
+            called = await woken(self._wake, within=self._pace.seconds) or failed
 
     async def _has_work(self) -> bool:
         if time.monotonic() - self._looked_at >= LOOK_AGAIN_SECONDS:

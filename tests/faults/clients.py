@@ -78,7 +78,7 @@ class Client:
         """
         try:
             while to_the_end or not over.is_set():
-                self._step(api)
+                self.step(api)
                 self.ledger.acknowledged += 1
         except httpx.TransportError:
             return
@@ -86,7 +86,8 @@ class Client:
             if not over.is_set():
                 self.ledger.refused.append(str(failure))
 
-    def _step(self, api: Api) -> None:
+    def step(self, api: Api) -> None:
+        """One thing that a client does. Raises Failed and httpx.TransportError."""
         live = [entry for entry in self.ledger.live if entry.state != "DESTROYED"]
         if len(live) < LIVE:
             self._create(api)

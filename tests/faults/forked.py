@@ -35,6 +35,13 @@ class Forked:
     url: str
     start: float
 
+    def ended(self) -> bool:
+        """Whether it is gone, without having been killed here."""
+        try:
+            return os.waitpid(self.pid, os.WNOHANG)[0] != 0
+        except ChildProcessError:
+            return True
+
     def kill(self) -> None:
         """End it as a crash does, and wait until it is gone; that may be done twice."""
         with suppress(ProcessLookupError, ChildProcessError):

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from app.http import refusal
 from app.http.door import Door
-from app.rules.errors import BadUserInput, InvalidTransition, StorageFull
+from app.rules.errors import BadUserInput, DatabaseUnavailable, InvalidTransition, StorageFull
 from tests.http.house import Exchange, exchange, until
 
 
@@ -62,6 +62,21 @@ async def test_an_unknown_failure_tells_only_its_request(
     (record,) = caplog.records
     assert id in record.getMessage()
     assert record.exc_info is not None
+
+
+async def test_what_is_missing_for_a_while_is_one_line_of_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    error = DatabaseUnavailable("It is away.")
+    error.__cause__ = ConnectionRefusedError("no")
+    with caplog.at_level(logging.INFO):
+        put = await answered(error)
+    assert (put.response.status_code, put.response.headers["retry-after"]) == (503, "5")
+    (record,) = caplog.records
+    assert record.exc_info is None
+    id = put.scope["state"]["request_id"]
+    told = f"Request {id} is refused: It is away. (ConnectionRefusedError('no'))"
+    assert record.getMessage() == told
 
 
 async def test_a_refusal_is_the_clients_matter_and_not_logged(

@@ -36,7 +36,7 @@ class Api:
 
     def __init__(self, http: httpx.Client, key: str) -> None:
         self.http = http
-        self._key = key
+        self.key = key
 
     def with_key(self, key: str) -> Api:
         """The same server as another key sees it."""
@@ -47,7 +47,7 @@ class Api:
         answer = self.http.post(
             "/graphql",
             json={"query": query, "variables": variables},
-            headers={"Authorization": f"Bearer {self._key}"},
+            headers={"Authorization": f"Bearer {self.key}"},
         )
         if answer.status_code != 200:
             raise Failed(f"GraphQL answered {answer.status_code}: {answer.text[:600]}")

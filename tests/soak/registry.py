@@ -62,6 +62,7 @@ _FAULTS: Final = (
     _faults("D1", "clients that vanish", "vanishing", 10_000, 500, 40),
     _faults("R8", "random lives beside a model", "machine", 200_000, 1_000, 20),
     _faults("R9", "killed and late workers", "workers", 500, 20, 70),
+    _faults("R11", "a database that goes and comes", "restarts", 200, 10, 60),
     _faults("R10", "flipped bits of content", "flips", 1_000, 50, 40),
     _faults("R4", "planted bugs, of which none escapes", "planted", 12, 12, 180),
 )

@@ -5,12 +5,12 @@ from uuid import UUID
 
 import pytest
 
-from app.actions import moves
+from app.actions import content, moves
 from app.actions.unit import Unit, action
 from app.models import Binary, StorageGarbage
 from app.rules.access import Role
 from app.rules.binary import Move, State, VerificationStatus
-from app.rules.errors import StorageDegraded
+from app.rules.errors import DatabaseUnavailable, StorageDegraded
 from app.server import Server
 from app.worker import erasing as room
 from app.worker.worker import Worker
@@ -110,6 +110,26 @@ async def test_a_destroyed_binary_without_garbage_is_noted_after_a_while(
         assert (await present(binary)).content_erased_at is None
         monkeypatch.setattr(room, "LOOK_AGAIN_SECONDS", 0.01)
         await erased(binary)
+
+
+async def test_what_was_erased_and_not_noted_is_noted_with_the_next_look(
+    server: Server, store: HeldStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database goes away between the last bytes and the words that they are gone."""
+    monkeypatch.setattr(room, "LOOK_AGAIN_SECONDS", 60)
+    note, failures = content._note, [DatabaseUnavailable("It is away.")]
+
+    async def failing(*arguments: Any) -> None:
+        if failures:
+            raise failures.pop()
+        await note(*arguments)
+
+    monkeypatch.setattr(content, "_note", failing)
+    binary = await signed(store, [b"content"])
+    async with working(server, poll_seconds=0.01):
+        await destroy(server_of(binary), binary.id)
+        await erased(binary)
+    assert failures == []
 
 
 @pytest.mark.parametrize("error", [StorageDegraded("The disk failed."), RuntimeError("A bug.")])

