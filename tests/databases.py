@@ -55,3 +55,13 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
         await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await connection.close()
+
+
+async def administer(url: str, sql: str) -> None:
+    """Runs a statement beside the databases of the tests."""
+    server = urllib.parse.urlsplit(url)._replace(path="/postgres").geturl()
+    connection = await asyncpg.connect(server)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
-
+from tests.databases import administer
 from tests.processes.served import Served, new_key, said, served
 
 
@@ -44,9 +43,5 @@ class Place:
 async def new_database(server: str) -> str:
     """The address of a new database of a PostgreSQL."""
     name = f"backup_{uuid4().hex}"
-    connection = await asyncpg.connect(server)
-    try:
-        await connection.execute(f"CREATE DATABASE {name}")
-    finally:
-        await connection.close()
+    await administer(server, f"CREATE DATABASE {name}")
     return urllib.parse.urlsplit(server)._replace(path=f"/{name}").geturl()

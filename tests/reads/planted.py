@@ -25,6 +25,7 @@ import pytest
 from app import cli, demo
 from app.main import create_app, running
 from app.settings import Settings
+from tests.databases import administer
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,3 @@ def copied(world: World, data: Path) -> World:
     template = urllib.parse.urlsplit(world.url).path[1:]
     asyncio.run(administer(world.url, f"CREATE DATABASE {name} TEMPLATE {template}"))
     return World(data, urllib.parse.urlsplit(world.url)._replace(path=f"/{name}").geturl())
-
-
-async def administer(url: str, sql: str) -> None:
-    """Runs a statement beside the databases of the tests."""
-    server = urllib.parse.urlsplit(url)._replace(path="/postgres").geturl()
-    connection = await asyncpg.connect(server)
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()

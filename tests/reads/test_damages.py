@@ -11,8 +11,9 @@ from uuid import uuid4
 import pytest
 
 from app.rules.fsck import LEFTOVERS, REPAIR, Damage
+from tests.databases import administer
 from tests.reads.damages import PLANTS, Plant
-from tests.reads.planted import World, administer, copied, loaded
+from tests.reads.planted import World, copied, loaded
 
 KINDS = ("sqlite", "postgres")
 
