@@ -30,6 +30,7 @@ from tortoise.transactions import in_transaction
 from app import postgres
 from app.ballast import ballast
 from app.dialect import bound
+from app.dialect import worded as in_words
 from app.loss import translated as translated
 from app.notices import Notice, board
 from app.rules.errors import DatabaseUnavailable, StorageFull
@@ -226,6 +227,11 @@ def reader() -> Connection:
 def dialect(connection: Connection) -> str:
     """`sqlite` or `postgres`."""
     return connection.capabilities.dialect
+
+
+def worded(sql: str, *, using: Connection) -> str:
+    """A statement with the clock and the locks of a connection's database (`dialect.worded`)."""
+    return in_words(sql, embedded=dialect(using) == "sqlite")
 
 
 async def unit_of_work(

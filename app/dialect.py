@@ -11,6 +11,37 @@ from uuid import UUID
 
 _STATEMENTS = 1_000
 _PLACEHOLDER = re.compile(r"\$(\d+)")
+_LATER = re.compile(r"\{later:(\d+)\}")
+# SQLite's times are texts as Tortoise writes them. Its `rowid`, in order of creation like an id,
+# is part of each index, so that nothing is sorted. It needs no lock: a transaction is alone.
+_NOW = "strftime('%Y-%m-%d %H:%M:%f+00:00', 'now'"
+_WORDS = {
+    "postgres": {
+        "now": "now()",
+        "later": r"now() + make_interval(secs => $\1)",
+        "lock": "FOR UPDATE SKIP LOCKED",
+        "oldest": "id",
+    },
+    "sqlite": {
+        "now": f"{_NOW})",
+        "later": rf"{_NOW}, $\1 || ' seconds')",
+        "lock": "",
+        "oldest": "rowid",
+    },
+}
+
+
+@lru_cache(_STATEMENTS)
+def worded(sql: str, *, embedded: bool) -> str:
+    """Fills in what the databases say differently: `{now}`, `{lock}`, `{oldest}`.
+
+    `{later:2}` is `$2` seconds from now, by the database's own clock.
+    """
+    words = _WORDS["sqlite" if embedded else "postgres"]
+    sql = _LATER.sub(words["later"], sql)
+    for word in ("now", "lock", "oldest"):
+        sql = sql.replace(f"{{{word}}}", words[word])
+    return sql
 
 
 def bound(sql: str, arguments: Sequence[Any], *, embedded: bool) -> tuple[str, list[Any]]:

@@ -63,6 +63,19 @@ class Settings:
     )
     erase_wait_seconds: float = _setting(10.0, "Seconds that a destroy waits for the erasing.")
 
+    webhook_allowed_networks: str = _setting(
+        "",
+        "Networks that webhooks may be sent to, though they are not of the public internet,"
+        " separated by commas; there `http` is allowed too. Empty: none.",
+    )
+    webhook_seconds: float = _setting(15.0, "Seconds that a webhook's receiver has to answer.")
+    webhook_retry_seconds: float = _setting(
+        5.0, "Seconds before a webhook is tried again; each time twice as long, up to 4 hours."
+    )
+    webhook_log_days: int = _setting(
+        30, "Days that the log keeps a webhook's deliveries after their end."
+    )
+
     query_seconds: float = _setting(10.0, "Seconds after which a query is ended; 0: never.")
     planner: bool = _setting(
         True, "Whether queries run as compiled plans; the answers are the same without."
@@ -116,12 +129,12 @@ class Settings:
     @property
     def proxies(self) -> tuple[Network, ...]:
         """The networks of trusted proxies. Raises SettingsError."""
-        try:
-            return tuple(ipaddress.ip_network(one) for one in _listed(self.trusted_proxies))
-        except ValueError as error:
-            raise SettingsError(
-                f"BINDERY_TRUSTED_PROXIES: {error}; a network is like 10.0.0.0/8 or 2001:db8::/32."
-            ) from error
+        return _networks("BINDERY_TRUSTED_PROXIES", self.trusted_proxies)
+
+    @property
+    def webhook_networks(self) -> tuple[Network, ...]:
+        """The networks that webhooks may be sent to besides the internet. Raises SettingsError."""
+        return _networks("BINDERY_WEBHOOK_ALLOWED_NETWORKS", self.webhook_allowed_networks)
 
     @property
     def database_url(self) -> str:
@@ -131,6 +144,15 @@ class Settings:
 
 def _listed(text: str) -> list[str]:
     return [one.strip() for one in text.split(",") if one.strip()]
+
+
+def _networks(name: str, text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(one) for one in _listed(text))
+    except ValueError as error:
+        raise SettingsError(
+            f"{name}: {error}; a network is like 10.0.0.0/8 or 2001:db8::/32."
+        ) from error
 
 
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:

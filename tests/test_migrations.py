@@ -224,6 +224,7 @@ event
     index event_kind (organization_id, kind, id)
     index event_subject (subject_id, id)
     primary key (id)
+    trigger event_recorded
     unique index event_list (organization_id, id)
 
 idempotency
@@ -343,6 +344,57 @@ storage_upload
     column upload text
     primary key (blob)
     unique (binary_id)
+
+webhook
+    column created_at timestamptz
+    column enabled boolean
+    column event_kinds? jsonb
+    column generation integer
+    column id uuid
+    column name text
+    column organization_id uuid -> organization
+    column previous_until? timestamptz
+    column secret_check text
+    column updated_at timestamptz
+    column url text
+    primary key (id)
+    unique index webhook_by_name (organization_id, name, id)
+    unique index webhook_by_time (organization_id, updated_at, id)
+    unique index webhook_list (organization_id, id)
+
+webhook_delivery
+    check (ended_at, state)
+    check (state)
+    column attempt_count integer
+    column attempts jsonb
+    column created_at timestamptz
+    column ended_at? timestamptz
+    column event_id uuid -> event
+    column id uuid
+    column next_attempt_at? timestamptz
+    column organization_id uuid -> organization
+    column position bigint
+    column queued_at timestamptz
+    column state text
+    column subject_id uuid
+    column updated_at timestamptz
+    column webhook_id uuid -> webhook
+    index webhook_delivery_ended (ended_at) where ended_at IS NOT NULL
+    index webhook_delivery_waiting (webhook_id, subject_id, position) where state = 'PENDING'
+    primary key (id)
+    unique (position)
+    unique index webhook_delivery_by_state (organization_id, state, id)
+    unique index webhook_delivery_event_list (event_id, id)
+    unique index webhook_delivery_list (organization_id, id)
+    unique index webhook_delivery_webhook_list (webhook_id, id)
+
+webhook_lane
+    column due_at timestamptz
+    column subject_id uuid
+    column token? uuid
+    column webhook_id uuid -> webhook
+    index webhook_lane_due (due_at)
+    primary key (webhook_id, subject_id)
 """
 
 ALIKE = (

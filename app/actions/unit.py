@@ -115,8 +115,11 @@ class Unit:
         *,
         before: Mapping[str, Any] | None = None,
         after: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Writes the Event of this change: the facts concerned, before and after it."""
+    ) -> Event:
+        """Writes the Event of this change: the facts concerned, before and after it.
+
+        The database itself adds what webhooks are to be told of it.
+        """
         event = await Event.create(
             using_db=self.connection,
             organization_id=self.organization_id,
@@ -130,6 +133,7 @@ class Unit:
             request_id=self.actor.request_id,
         )
         await self.announce(subject.id, event_id=event.id)
+        return event
 
     async def announce(self, subject_id: UUID, *, event_id: UUID | None = None) -> None:
         """Tells whoever waits for news of a thing, once this unit is committed."""

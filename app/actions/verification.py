@@ -8,7 +8,6 @@ Times of leases are compared by the database's own clock alone.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -63,24 +62,6 @@ _REQUEUE = """
         lease_expires_at = NULL
     WHERE state = 'HASHING' AND verification_status = 'RUNNING'
 """
-_LATER = re.compile(r"\{later:(\d+)\}")
-# SQLite's times are texts as Tortoise writes them. Its `rowid`, in order of creation like an id,
-# is part of each index, so that nothing is sorted. It needs no lock: a transaction is alone.
-_NOW = "strftime('%Y-%m-%d %H:%M:%f+00:00', 'now'"
-_WORDS = {
-    "postgres": {
-        "now": "now()",
-        "later": r"now() + make_interval(secs => $\1)",
-        "lock": "FOR UPDATE SKIP LOCKED",
-        "oldest": "id",
-    },
-    "sqlite": {
-        "now": f"{_NOW})",
-        "later": rf"{_NOW}, $\1 || ' seconds')",
-        "lock": "",
-        "oldest": "rowid",
-    },
-}
 _NO_LEASE: dict[str, Any] = {"lease_token": None, "lease_expires_at": None}
 
 
@@ -116,7 +97,9 @@ async def claim(*, lease_seconds: float) -> Claimed | None:
 
     async def body(connection: database.Connection) -> Claimed | None:
         taken = await database.query(
-            _in_dialect(_CLAIM, connection), [token, float(lease_seconds)], using=connection
+            database.worded(_CLAIM, using=connection),
+            [token, float(lease_seconds)],
+            using=connection,
         )
         if not taken:
             return None
@@ -147,7 +130,7 @@ async def renew(claimed: Claimed, *, bytes_hashed: int, lease_seconds: float) ->
 @action(Role.ADMIN)
 async def _renew(unit: Unit, claimed: Claimed, bytes_hashed: int, lease_seconds: float) -> bool:
     renewed = await database.execute(
-        _in_dialect(_RENEW, unit.connection),
+        database.worded(_RENEW, using=unit.connection),
         [*_names(claimed), bytes_hashed, float(lease_seconds)],
         using=unit.connection,
     )
@@ -216,7 +199,7 @@ async def retry(claimed: Claimed, error: str, *, delay: timedelta) -> bool:
 @action(Role.ADMIN)
 async def _retry(unit: Unit, claimed: Claimed, error: str, delay: timedelta) -> bool:
     put_off = await database.execute(
-        _in_dialect(_RETRY, unit.connection),
+        database.worded(_RETRY, using=unit.connection),
         [*_names(claimed), error, delay.total_seconds(), unit.at],
         using=unit.connection,
     )
@@ -273,12 +256,3 @@ def _held(unit: Unit, claimed: Claimed) -> QuerySet[Binary]:
 
 def _names(claimed: Claimed) -> list[Any]:
     return [claimed.organization_id, claimed.binary_id, claimed.token, claimed.epoch]
-
-
-def _in_dialect(sql: str, connection: database.Connection) -> str:
-    """Fills in what the databases say differently; `{later:2}` is `$2` seconds from now."""
-    words = _WORDS[database.dialect(connection)]
-    sql = _LATER.sub(words["later"], sql)
-    for word in ("now", "lock", "oldest"):
-        sql = sql.replace(f"{{{word}}}", words[word])
-    return sql

@@ -14,6 +14,7 @@ from app.rules.impact import Effect
 from app.rules.part import PartState
 from app.rules.resolution import BinaryReason, Match, Status
 from app.rules.trace import Reason
+from app.rules.webhook import DeliveryState, Failure
 
 E = TypeVar("E", bound=type[Enum])
 
@@ -54,7 +55,7 @@ _describe(
     "Role",
     "What an API key may do.",
     READ="Every query.",
-    WRITE="Queries, and mutations but those of keys, signing keys and destruction.",
+    WRITE="Queries, and mutations but those of keys, signing keys, webhooks and destruction.",
     ADMIN="Everything.",
     DEVICE="Its own device's poll and report, and nothing else.",
 )
@@ -180,4 +181,26 @@ _describe(
     REQUIRED="It is required: devices before it would be stuck.",
     LATEST="It is the latest of its cohort.",
     ARCHIVED="It is archived, so no device waits for it.",
+)
+_describe(
+    DeliveryState,
+    "WebhookDeliveryState",
+    "How far a delivery has come.",
+    PENDING="It waits for its turn, or for its next attempt.",
+    DELIVERED="The receiver took it.",
+    DEAD="It was tried for three days, and given up.",
+)
+_describe(
+    Failure,
+    "WebhookFailure",
+    "Why an attempt to deliver failed.",
+    STATUS="The receiver answered with a status that is none of success.",
+    REDIRECT="The receiver sent elsewhere, which is not followed.",
+    TIMEOUT="The receiver did not answer in time.",
+    UNRESOLVED="The name has no address.",
+    ADDRESS_REFUSED="The URL, or an address of its name, is one that nothing is sent to.",
+    CONNECTION_FAILED="There was no connection, or it was lost.",
+    TLS_FAILED="The receiver's certificate is not good for its name, or TLS failed.",
+    BAD_ANSWER="The receiver did not answer by HTTP.",
+    KEY_CHANGED="The server's own secret is another one; rotate the webhook's.",
 )

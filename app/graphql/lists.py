@@ -15,6 +15,7 @@ from app.reads.pages import Condition, Source
 from app.rules.access import Role
 from app.rules.binary import ContentHealth, State, VerificationStatus
 from app.rules.prn import Kind
+from app.rules.webhook import DeliveryState
 
 _IDS = {"CREATED_AT": "t.id"}
 _NAMES = {**_IDS, "NAME": "t.name", "UPDATED_AT": "t.updated_at"}
@@ -200,6 +201,24 @@ class EventFilter:
     until: DateTime | None = narrow("t.time < {}", "Only before this moment.")
 
 
+@strawberry.input(description="Which webhooks to list.")
+class WebhookFilter:
+    """Narrows a list of webhooks."""
+
+    enabled: bool | None = narrow("t.enabled = {}", "Only enabled ones, or only others.")
+    name_contains: str | None = containing("t.name", "Only those with this text in their name.")
+
+
+@strawberry.input(description="Which deliveries to list.")
+class WebhookDeliveryFilter:
+    """Narrows the log of deliveries."""
+
+    state: list[DeliveryState] | None = narrow("t.state IN {}", "Only those that came so far.")
+    webhook_id: strawberry.ID | None = narrow(
+        "t.webhook_id = {}", "Only those to this webhook.", kind=Kind.WEBHOOK
+    )
+
+
 PRODUCTS = _listing(models.Product, ProductFilter, _NAMES)
 COHORTS = _listing(models.Cohort, CohortFilter, _NAMES)
 DEVICES = _listing(
@@ -228,6 +247,8 @@ BUNDLES = _listing(models.Bundle, BundleFilter, _NAMES)
 RELEASES = _listing(models.Release, ReleaseFilter, _NAMES)
 API_KEYS = _listing(models.ApiKey, ApiKeyFilter, _NAMES)
 EVENTS = _listing(models.Event, EventFilter, _IDS, descending=True)
+WEBHOOKS = _listing(models.Webhook, WebhookFilter, _NAMES)
+WEBHOOK_DELIVERIES = _listing(models.WebhookDelivery, WebhookDeliveryFilter, _IDS, descending=True)
 
 _POSITIONS = {"POSITION": "x.position", **ARTIFACT_VERSIONS.orders}
 BUNDLE_VERSIONS = Listing(

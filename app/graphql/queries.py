@@ -37,6 +37,8 @@ from app.graphql.types import (
     Product,
     Release,
     SigningKey,
+    Webhook,
+    WebhookDelivery,
 )
 from app.reads import impact as impact_reads
 from app.reads import resolution
@@ -112,6 +114,12 @@ class Query:
     releases: Connection[Release] | None = every(lists.RELEASES, "releases")
     signing_key: SigningKey | None = one(models.SigningKey, "signing key")
     signing_keys: Connection[SigningKey] | None = every(lists.SIGNING_KEYS, "signing keys")
+    webhook: Webhook | None = one(models.Webhook, "webhook")
+    webhooks: Connection[Webhook] | None = every(lists.WEBHOOKS, "webhooks")
+    webhook_delivery: WebhookDelivery | None = one(models.WebhookDelivery, "delivery of a webhook")
+    webhook_deliveries: Connection[WebhookDelivery] | None = every(
+        lists.WEBHOOK_DELIVERIES, "log of webhooks, newest first,"
+    )
 
     @edge("Anything, by its id; null where there is none.")
     async def node(

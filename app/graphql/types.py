@@ -18,6 +18,8 @@ from app.graphql.values import (
     HttpHeader,
     Phase,
     Verification,
+    WebhookAttempt,
+    attempt_of,
     phase_of,
     verification_of,
 )
@@ -25,6 +27,7 @@ from app.rules import binary as rules
 from app.rules.access import Role
 from app.rules.part import PartState
 from app.rules.prn import Kind
+from app.rules.webhook import RETRIED_FOR, DeliveryState
 
 if TYPE_CHECKING:
     from app.graphql.rollout import Adoption, DeviceUpdate, Impact, ReleaseGraph
@@ -44,6 +47,7 @@ class Organization(Recorded):
     events: Connection[Event] = to_many(lists.EVENTS, None, "Its audit record, newest first.")
     products: Connection[Product] = to_many(lists.PRODUCTS, None, "Its products.")
     signing_keys: Connection[SigningKey] = to_many(lists.SIGNING_KEYS, None, "Its signing keys.")
+    webhooks: Connection[Webhook] = to_many(lists.WEBHOOKS, None, "Its webhooks.")
 
 
 @strawberry.type(description="A kind of device.")
@@ -383,12 +387,62 @@ class Event(Node):
         models.ApiKey, "actor_key_id", "Whose key did it; null for the server, or a deleted key."
     )
 
+    webhook_deliveries: Connection[WebhookDelivery] = to_many(
+        lists.WEBHOOK_DELIVERIES, "t.event_id", "The webhooks that it was sent to, or is to be."
+    )
+
     @edge("What was changed; null where it is there no more.", needs=("subject_kind", "subject_id"))
     async def subject(self, root: strawberry.Parent[models.Event], info: Info) -> Node | None:
         found: Node | None = await find_node(info, Kind(root.subject_kind), root.subject_id)
         return found
 
 
+@strawberry.type(description="Where events are sent, over HTTP and signed.")
+class Webhook(Recorded):
+    row = models.Webhook
+
+    name: str = plain("What it is called.")
+    url: str = plain("Where events are sent.")
+    event_kinds: list[str] | None = plain("The kinds that are sent; null where all are.")
+    enabled: bool = plain("Whether events are sent.")
+    previous_until: DateTime | None = plain(
+        "Until when the secret before the last rotation signs too."
+    )
+    deliveries: Connection[WebhookDelivery] = to_many(
+        lists.WEBHOOK_DELIVERIES, "t.webhook_id", "What was sent and what waits, the newest first."
+    )
+    events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
+    organization: Organization = to_one(models.Organization, "organization_id", "The tenant.")
+
+
+@strawberry.type(description="One event on its way to one webhook.")
+class WebhookDelivery(Recorded):
+    row = models.WebhookDelivery
+
+    state: DeliveryState = plain("How far it has come.")
+    attempt_count: int = plain("How often it was tried.")
+    next_attempt_at: DateTime | None = plain("When it is tried again; null before the first time.")
+    ended_at: DateTime | None = plain("When it was delivered or given up.")
+    webhook: Webhook = to_one(models.Webhook, "webhook_id", "Where it is sent.")
+    event: Event = to_one(models.Event, "event_id", "What it tells.")
+
+    @derived("When it is given up, if the receiver takes it no sooner.", needs=("queued_at",))
+    def gives_up_at(self, root: strawberry.Parent[models.WebhookDelivery]) -> DateTime:
+        return DateTime(root.queued_at + RETRIED_FOR)
+
+    @derived("Its last attempts, at most 50, the oldest first.", needs=("attempts",))
+    def attempts(self, root: strawberry.Parent[models.WebhookDelivery]) -> list[WebhookAttempt]:
+        return [attempt_of(one) for one in root.attempts]
+
+
 _OF_THE_FLEET = (Product, Cohort, Device, Release)
 _OF_CONTENT = (Artifact, ArtifactVersion, Binary, BinaryPart, BinarySignature, SigningKey, Bundle)
-NODES: tuple[type[Any], ...] = (Organization, ApiKey, Event, *_OF_THE_FLEET, *_OF_CONTENT)
+_WEBHOOKS = (Webhook, WebhookDelivery)
+NODES: tuple[type[Any], ...] = (
+    Organization,
+    ApiKey,
+    Event,
+    *_OF_THE_FLEET,
+    *_OF_CONTENT,
+    *_WEBHOOKS,
+)

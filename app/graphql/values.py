@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 
 import strawberry
 
 from app import models
 from app.graphql.fields import plain
-from app.graphql.scalars import BigInt, Sha256
+from app.graphql.scalars import BigInt, DateTime, Sha256
 from app.rules import binary as rules
+from app.rules.webhook import Failure
 
 
 @strawberry.type(description="The server's own verification of a binary's content.")
@@ -65,3 +67,21 @@ def phase_of(row: models.Release) -> Phase | None:
         return None
     value = None if row.phase_value is None else float(row.phase_value)
     return Phase(value=value, tags=row.phase_tags)
+
+
+@strawberry.type(description="One attempt to deliver an event.")
+class WebhookAttempt:
+    at: DateTime = plain("When it began.")
+    milliseconds: int = plain("How long it took.")
+    status: int | None = plain("The HTTP status of the answer, if there was one.")
+    failure: Failure | None = plain("Why it failed; null where the receiver took it.")
+
+
+def attempt_of(told: dict[str, Any]) -> WebhookAttempt:
+    """An attempt as a delivery's row tells of it."""
+    return WebhookAttempt(
+        at=DateTime(datetime.fromisoformat(told["at"])),
+        milliseconds=told["milliseconds"],
+        status=told["status"],
+        failure=told["failure"] and Failure(told["failure"]),
+    )

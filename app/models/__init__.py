@@ -18,6 +18,7 @@ from app.models.product import Cohort, Product
 from app.models.record import Organization, Owned, Record
 from app.models.release import Release, ReleaseClaim
 from app.models.signature import BinarySignature, SigningKey
+from app.models.webhook import Webhook, WebhookDelivery, WebhookLane
 
 __all__ = [
     "ApiKey",
@@ -44,4 +45,7 @@ __all__ = [
     "StorageGarbage",
     "StorageIntent",
     "StorageUpload",
+    "Webhook",
+    "WebhookDelivery",
+    "WebhookLane",
 ]

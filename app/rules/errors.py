@@ -110,9 +110,29 @@ class IdempotencyKeyReused(BinderyError):
 
 
 class SecretAlreadyShown(BinderyError):
-    """An API key's secret is shown once; a replay has the key without it."""
+    """A secret is shown once; a replay has what it belongs to without it."""
 
     code = "SECRET_ALREADY_SHOWN"
+    http_status = 409
+
+
+class WebhookUrlRefused(BinderyError):
+    """The server does not connect to this URL; the message says which rule it breaks."""
+
+    code = "WEBHOOK_URL_REFUSED"
+
+
+class WebhookDisabled(BinderyError):
+    """The webhook is disabled, so nothing is sent to it; enable it first."""
+
+    code = "WEBHOOK_DISABLED"
+    http_status = 409
+
+
+class WebhookLimit(BinderyError):
+    """The organization has as many webhooks as it may have."""
+
+    code = "WEBHOOK_LIMIT"
     http_status = 409
 
 

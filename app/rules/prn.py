@@ -36,6 +36,8 @@ class Kind(StrEnum):
     RELEASE = "release"
     API_KEY = "api_key"
     EVENT = "event"
+    WEBHOOK = "webhook"
+    WEBHOOK_DELIVERY = "webhook_delivery"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,13 @@ from tests.graphql.bad_input import ADMIN_ONLY, OWN_DEVICE
 from tests.suites.permissions import OK, UNREACHED, Identity, listed, read
 
 TABLE = read()
-AT_THE_ROOT = {"createApiKey", "createArtifact", "createProduct", "createSigningKey"}
+AT_THE_ROOT = {
+    "createApiKey",
+    "createArtifact",
+    "createProduct",
+    "createSigningKey",
+    "createWebhook",
+}
 """Mutations that name nothing, so that everybody makes what is their own."""
 FIELDS = {place: row for place, row in TABLE.items() if " " not in place}
 MUTATIONS = {

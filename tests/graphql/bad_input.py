@@ -116,27 +116,32 @@ VALID: Final[dict[str, Input]] = {
     "createProduct": {"name": "new", "target": TRIPLET},
     "createRelease": {"name": "new", "cohortId": The("cohort"), "bundleId": The("bundle")},
     "createSigningKey": {"name": "new", "publicKey": FRESH_KEY},
+    "createWebhook": {"name": "new", "url": "https://hooks.invalid/bindery"},
     "deleteBinary": {"binaryId": The("binary_uploadable")},
     "deleteBinarySignature": {"binarySignatureId": The("further_signature")},
     "deleteDevice": {"deviceId": The("device")},
     "deleteSigningKey": {"signingKeyId": The("unused_key")},
+    "deleteWebhook": {"webhookId": The("webhook")},
     "destroyBinaries": {"binaryIds": [The("binary_signed")]},
     "destroyBinary": {"binaryId": The("binary_signed")},
     "finishBinaryUpload": {"binaryId": The("binary_complete")},
     "pinDevice": {"deviceId": The("device"), "releaseId": The("release_latest")},
     "quarantineDevice": {"deviceId": The("device")},
+    "redeliverWebhook": {"webhookDeliveryId": The("webhook_delivery")},
     "releaseDeviceFromQuarantine": {"deviceId": The("device")},
     "renameSigningKey": {"signingKeyId": The("signing_key"), "name": "new"},
     "reportDeviceState": {"deviceId": The("device"), "reported": {"version": "1.0.0"}},
     "resetBinary": {"binaryId": The("binary_hashable")},
     "retireSigningKey": {"signingKeyId": The("unused_key")},
     "revokeApiKey": {"apiKeyId": The("api_key")},
+    "rotateWebhookSecret": {"webhookId": The("webhook")},
     "signBinary": {
         "binaryId": The("binary_signable"),
         "signingKeyId": The("signing_key"),
         "signature": The("signature_of_signable"),
     },
     "startBinaryHashing": {"binaryId": The("binary_hashable")},
+    "testWebhook": {"webhookId": The("webhook")},
     "unpinDevice": {"deviceId": The("device")},
     "updateArtifact": {"artifactId": The("artifact")},
     "updateArtifactVersion": {"artifactVersionId": The("version")},
@@ -145,17 +150,24 @@ VALID: Final[dict[str, Input]] = {
     "updateDevice": {"deviceId": The("device")},
     "updateProduct": {"productId": The("product")},
     "updateRelease": {"releaseId": The("release_latest")},
+    "updateWebhook": {"webhookId": The("webhook")},
 }
 ADMIN_ONLY: Final = {
     "createApiKey",
     "createSigningKey",
+    "createWebhook",
     "deleteBinary",
     "deleteSigningKey",
+    "deleteWebhook",
     "destroyBinaries",
     "destroyBinary",
+    "redeliverWebhook",
     "renameSigningKey",
     "retireSigningKey",
     "revokeApiKey",
+    "rotateWebhookSecret",
+    "testWebhook",
+    "updateWebhook",
 }
 OWN_DEVICE: Final = {"claimUpdate", "reportDeviceState"}
 ARGUMENTS: Final[dict[str, Input]] = {
@@ -212,6 +224,8 @@ NAMED: Final = (
     ("createSigningKey", "name", 128),
     ("renameSigningKey", "name", 128),
     ("createApiKey", "name", 128),
+    ("createWebhook", "name", 128),
+    ("updateWebhook", "name", 128),
     ("createDevice", "identifier", 128),
     ("createDevice", "tags.0", 64),
     ("createDevices", "devices.0.identifier", 128),
@@ -1418,6 +1432,70 @@ def _people() -> Iterator[Row]:
         )
 
 
+# Webhooks.
+
+
+def _webhooks() -> Iterator[Row]:
+    refused = "A webhook can't be sent to this URL: "
+    for mutation in ("createWebhook", "updateWebhook"):
+        for form, url, why in (
+            ("of loopback", "https://127.0.0.1/", "its host has an address that is loopback."),
+            ("without TLS", "http://hooks.invalid/", "it must begin with https://."),
+            (
+                "with a password",
+                "https://me:secret@hooks.invalid/",
+                "it must hold no user, no password and no fragment.",
+            ),
+            (
+                "with a decimal address",
+                "https://2130706433/",
+                "an address is written as four numbers, such as 192.0.2.7.",
+            ),
+        ):
+            yield Row(
+                name=f"{mutation} of a URL {form}",
+                rule="a webhook's URL leads to the public internet",
+                send=changed(mutation, "url", url),
+                code="WEBHOOK_URL_REFUSED",
+                message=refused + why,
+                facts=at("url"),
+            )
+        yield Row(
+            name=f"{mutation} of no kind of event",
+            rule="a webhook asks for kinds of events that there are",
+            send=changed(mutation, "eventKinds", []),
+            code="BAD_USER_INPUT",
+            message="input.eventKinds is empty, so nothing would ever be sent; leave it out for"
+            " every kind.",
+            facts=at("eventKinds"),
+        )
+        yield Row(
+            name=f"{mutation} of an unknown kind of event",
+            rule="a webhook asks for kinds of events that there are",
+            send=changed(mutation, "eventKinds", ["binary.destory"]),
+            code="BAD_USER_INPUT",
+            message="input.eventKinds.0 is no kind of event. The kinds are: api_key.create, …",
+            facts=at("eventKinds.0"),
+        )
+    for overlap in (-1, 604_801):
+        yield Row(
+            name=f"rotateWebhookSecret with an overlap of {overlap}",
+            rule="the secret before is good for a week at most",
+            send=changed("rotateWebhookSecret", "overlapSeconds", overlap),
+            code="BAD_USER_INPUT",
+            message=f"`overlapSeconds` is {overlap}; it must be 0 to 604800.",
+            facts=at("overlapSeconds"),
+        )
+    yield Row(
+        name="testWebhook of a disabled one",
+        rule="nothing is sent to a disabled webhook",
+        send=changed("testWebhook", "webhookId", The("disabled_webhook")),
+        code="WEBHOOK_DISABLED",
+        message="The webhook is disabled, so nothing is sent to it; enable it first.",
+        facts=at("webhookId"),
+    )
+
+
 # Roles.
 
 
@@ -1724,6 +1802,8 @@ KINDS: Final = {
             ("release", Kind.RELEASE),
             ("reportedRelease", Kind.RELEASE),
             ("signingKey", Kind.SIGNING_KEY),
+            ("webhook", Kind.WEBHOOK),
+            ("webhookDelivery", Kind.WEBHOOK_DELIVERY),
         )
     },
     **{
@@ -1931,6 +2011,7 @@ ROWS: Final[tuple[Row, ...]] = (
     *_bundles(),
     *_releases(),
     *_people(),
+    *_webhooks(),
     *_roles(),
     *_coercions(),
     *_queries(),

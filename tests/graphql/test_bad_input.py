@@ -27,7 +27,7 @@ from app import database
 from app.actions import access
 from app.actions.unit import Actor
 from app.main import create_app, running
-from app.models import ApiKey
+from app.models import ApiKey, WebhookDelivery
 from app.rules import plan
 from app.rules.access import Role
 from app.rules.binary import State
@@ -163,6 +163,8 @@ async def world(
         storage_reserve=0,
         rate_requests=1_000_000,
         rate_cost=1_000_000_000,
+        # What was tried once is not tried again while the tests compare the tables.
+        webhook_retry_seconds=86_400,
     )
     app = create_app(settings)
     async with (
@@ -215,6 +217,8 @@ EXAMPLES = {
     Kind.PRODUCT: "product",
     Kind.RELEASE: "release_latest",
     Kind.SIGNING_KEY: "signing_key",
+    Kind.WEBHOOK: "webhook",
+    Kind.WEBHOOK_DELIVERY: "webhook_delivery",
 }
 
 
@@ -255,6 +259,7 @@ class Organization:
         await self._doom()
         await self._sign_twice()
         await self._make_keys()
+        await self._make_webhooks()
         found = await api.ask("{ events { nodes { id } } products { pageInfo { endCursor } } }")
         things["event"] = found["events"]["nodes"][0]["id"]
         things["cursor_of_products"] = found["products"]["pageInfo"]["endCursor"]
@@ -318,6 +323,20 @@ class Organization:
             if name == "revoked":
                 await access.revoke_api_key(self.actor, made.id)
         self.things["api_key"] = self.things["read_key"]
+
+    async def _make_webhooks(self) -> None:
+        """One with a delivery, and one that is disabled."""
+        made = {"url": "https://hooks.invalid/bindery", "eventKinds": ["webhook.test"]}
+        for name, enabled in (("webhook", True), ("disabled_webhook", False)):
+            self.things[name] = await self.api.make(
+                "createWebhook", "webhook { id }", name=name, enabled=enabled, **made
+            )
+        self.things["webhook_delivery"] = await self.api.make(
+            "testWebhook", "webhookDelivery { id }", webhookId=self.things["webhook"]
+        )
+        told = {"at": "2026-11-01T12:00:00Z", "milliseconds": 7, "status": 500, "failure": "STATUS"}
+        id = parse_prn(self.things["webhook_delivery"], path=()).id
+        await WebhookDelivery.filter(id=id).update(attempts=[told])
 
     async def fill_more(self) -> None:
         """What the rows of the table need beside that."""

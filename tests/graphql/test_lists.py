@@ -108,6 +108,9 @@ ROWS: dict[str, Callable[[World, Any], Sequence[Any]]] = {
     "Product.devices": lambda w, p: w.where("Device", product_id=p.id),
     "Release.devices": lambda w, p: w.where("Device", reported_release_id=p.id),
     "Release.previousReleases": lambda w, p: w.where("Release", next_release_id=p.id),
+    "Event.webhookDeliveries": lambda w, p: w.where("WebhookDelivery", event_id=p.id),
+    "Organization.webhooks": lambda w, _: w.all("Webhook"),
+    "Webhook.deliveries": lambda w, p: w.where("WebhookDelivery", webhook_id=p.id),
     "SigningKey.signatures": lambda w, p: w.where("BinarySignature", signing_key_id=p.id),
 }
 
@@ -381,6 +384,16 @@ FILTERS: dict[str, Case] = {
         lambda row, w: row.fingerprint == w.all("SigningKey")[0].fingerprint,
     ),
     "SigningKeyFilter.retired": (lambda w: True, lambda row, w: row.retired),
+    "WebhookDeliveryFilter.state": (
+        lambda w: ["DELIVERED", "DEAD"],
+        lambda row, w: row.state in ("DELIVERED", "DEAD"),
+    ),
+    "WebhookDeliveryFilter.webhookId": (
+        lambda w: name(w.all("Webhook")[0]),
+        lambda row, w: row.webhook_id == w.all("Webhook")[0].id,
+    ),
+    "WebhookFilter.enabled": (lambda w: True, lambda row, w: row.enabled),
+    "WebhookFilter.nameContains": (lambda w: "HOOK-1", lambda row, w: "hook-1" in row.name),
 }
 
 

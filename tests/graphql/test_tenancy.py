@@ -31,7 +31,7 @@ from tests.graphql.questions import (
     fields_of,
     selection,
 )
-from tests.graphql.world import ROWS, World, build, names, read
+from tests.graphql.world import HOOK, ROWS, World, build, names, read
 
 
 @dataclass
@@ -230,6 +230,9 @@ async def _device(api: Api, http: httpx.AsyncClient) -> tuple[DeviceKey, World]:
     cohort = await api.cohort(product)
     await api.release(cohort, await api.bundle(version), phase={"value": 2})
     ids = [await api.device(product, cohort, f"device-{n}") for n in range(2)]
+    hook = await api.make("createWebhook", "webhook { id }", name="hook", url=HOOK, enabled=False)
+    await api.do("updateWebhook", "webhook { id }", webhookId=hook, name="told", enabled=True)
+    await api.do("updateWebhook", "webhook { id }", webhookId=hook, enabled=False)
     input = {"name": "own", "role": "DEVICE", "deviceId": ids[0]}
     made = await api.ask(
         "mutation($i: CreateApiKeyInput!) { createApiKey(input: $i) { secret } }", i=input

@@ -11,9 +11,12 @@ from nacl.signing import SigningKey
 
 from app import models
 from app.rules.prn import format_prn
+from app.rules.webhook import DeliveryState
 from tests.api import Api
 
 ARM: Final = "arm-linux-gnueabihf"
+HOOK: Final = "https://hooks.invalid/bindery"
+"""A name that never has an address."""
 X86: Final = "x86_64-unknown-linux-gnu"
 ROWS: Final[dict[str, Any]] = {
     model.__name__: model
@@ -32,6 +35,8 @@ ROWS: Final[dict[str, Any]] = {
         models.Product,
         models.Release,
         models.SigningKey,
+        models.Webhook,
+        models.WebhookDelivery,
     )
 }
 """The model behind each type of node."""
@@ -99,7 +104,13 @@ async def build(api: Api, *, size: int = 5) -> World:
     """Fills the organization of a key, and gives all of its rows."""
     await fill(api, size=size)
     found = await api.ask("{ organization { id } }")
-    return await read(found["organization"]["id"].rsplit(":", 1)[1])
+    id = found["organization"]["id"].rsplit(":", 1)[1]
+    # To be given up takes a delivery three days.
+    given_up = await models.WebhookDelivery.filter(organization_id=id).order_by("id").first()
+    assert given_up is not None
+    given_up.update_from_dict({"state": DeliveryState.DEAD, "ended_at": given_up.queued_at})
+    await given_up.save(update_fields=["state", "ended_at"])
+    return await read(id)
 
 
 async def fill(api: Api, *, size: int = 5) -> None:
@@ -118,6 +129,7 @@ async def fill(api: Api, *, size: int = 5) -> None:
     await _devices(api, products, cohorts[0], releases, bundles[0], size)
     await _changes(api, products[0], cohorts[0], releases[0], size)
     await api.do("archiveProduct", "product { id }", productId=products[-1])
+    await _webhooks(api, size)
 
 
 async def _versions(api: Api, size: int) -> list[str]:
@@ -241,6 +253,26 @@ async def _devices(
     last = await api.device(products[1], None, "elsewhere")
     await api.do("quarantineDevice", "device { id }", deviceId=last)
     await api.do("pinDevice", "device { id }", deviceId=found[1], releaseId=releases[0])
+
+
+async def _webhooks(api: Api, size: int) -> None:
+    """Webhooks that are to be told of each other, disabled so that what waits stays as it is."""
+    hooks = [
+        await api.make(
+            "createWebhook",
+            "webhook { id }",
+            name=f"hook-{n // 2}",
+            url=HOOK,
+            eventKinds=["webhook.update"],
+        )
+        for n in range(size)
+    ]
+    for n in range(size):
+        await api.do("updateWebhook", "webhook { id }", webhookId=hooks[0], name=f"renamed {n}")
+    for hook in hooks:
+        await api.do("updateWebhook", "webhook { id }", webhookId=hook, enabled=False)
+    made = {"name": "silent", "url": HOOK, "eventKinds": ["webhook.test"]}
+    await api.do("createWebhook", "webhook { id }", **made)
 
 
 async def _changes(api: Api, product: str, cohort: str, release: str, size: int) -> None:
