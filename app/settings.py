@@ -57,6 +57,10 @@ class Settings:
     )
     scrub_days: int = _setting(30, "Days after which stored content is read again.")
     upload_idle_seconds: int = _setting(10, "Seconds after which a stalled upload is ended.")
+    upload_abandoned_seconds: int = _setting(
+        7 * 86_400,
+        "Seconds after which an upload that nobody goes on with loses its parts; 0: never.",
+    )
     storage_reserve: int = _setting(64 << 20, "Bytes of the disk that uploads must leave free.")
     storage_ballast: int = _setting(
         16 << 20, "Bytes kept beside an SQLite database, to destroy with when its disk is full."

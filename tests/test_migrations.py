@@ -115,6 +115,7 @@ binary_record
     column verification_status? text
     index binary_record_checked (content_checked_at) where content_checked_at IS NOT NULL
     index binary_record_hashing (verification_due_at) where state = 'HASHING'
+    index binary_record_idle (updated_at) where state = 'UPLOADABLE'
     index binary_record_unerased (id) where state = 'DESTROYED' AND content_erased_at IS NULL
     index binary_record_unhealthy (content_checked_at) where content_health <> 'OK'
     index binary_record_version_target (artifact_version_id, target)

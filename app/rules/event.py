@@ -32,6 +32,7 @@ KINDS: Final = (
     "binary.sign",
     "binary.start_hashing",
     "binary.update",
+    "binary.upload_abandoned",
     "binary.verification_failed",
     "binary.verification_retrying",
     "binary_signature.create",

@@ -13,6 +13,7 @@ from app.server import Server
 from app.worker.erasing import Erasing
 from app.worker.hashing import Hashing
 from app.worker.pace import Pace, woken
+from app.worker.reaping import Reaping
 from app.worker.scrubbing import Scrubbing
 
 SLOTS: Final = 2
@@ -61,6 +62,8 @@ class Worker:
         loops = [asyncio.create_task(self._erasing.run())]
         if self._server.settings.scrub_bytes_per_second:
             loops.append(asyncio.create_task(_scrubbing(self._server).run()))
+        if self._server.settings.upload_abandoned_seconds:
+            loops.append(asyncio.create_task(Reaping(self._server).run()))
         try:
             while not self._stopped:
                 self._occupy_slot()
