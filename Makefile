@@ -217,7 +217,9 @@ lock: | $(BIN)/python ## Write the locks anew from pyproject.toml (UPGRADE=--upg
 	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
 	$(UV_COMPILE) --output-file requirements/server.txt pyproject.toml
 	$(UV_COMPILE) --output-file requirements/build.txt --group build
-	$(UV_COMPILE) --output-file requirements/dev.txt pyproject.toml --group dev \
+	$(UV_COMPILE) --output-file requirements/otel.txt pyproject.toml --extra otel \
+		--constraints requirements/server.txt
+	$(UV_COMPILE) --output-file requirements/dev.txt pyproject.toml --group dev --extra otel \
 		--constraints requirements/server.txt --constraints requirements/build.txt
 
 clean: ## Remove the environment, caches and reports; the data of `make run` stays.

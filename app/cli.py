@@ -23,7 +23,7 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
-from app import check, database, demo, log
+from app import check, database, demo, log, tracing
 from app.actions import access
 from app.actions.unit import Actor
 from app.backup import commands as backup
@@ -135,6 +135,7 @@ def _serve(chosen: argparse.Namespace, settings: Settings) -> int:
         server = app.state.server
         with (
             log.writing(settings, lost=server.metrics.line_lost),
+            tracing.started(settings),
             asyncio.Runner(loop_factory=listening.config.get_loop_factory()) as runner,
         ):
             runner.run(_serving(listening, server, listener, chosen))

@@ -27,7 +27,7 @@ from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
-from app import postgres
+from app import postgres, tracing
 from app.ballast import ballast
 from app.dialect import bound
 from app.dialect import worded as in_words
@@ -258,7 +258,7 @@ async def _attempts(body: Callable[[Connection], Awaitable[T]], *, on_full_disk:
     for attempt in range(1, _ATTEMPTS + 1):
         _held.set([])
         try:
-            with translated():
+            with translated(), tracing.statement(tracing.TRANSACTION):
                 async with in_transaction("default") as connection:
                     result = await body(connection)
                     held = _held.get() or []
@@ -339,7 +339,7 @@ async def query(
     A list of ids is one argument, used as `{ids:1}` in the place of a comparison's right side.
     """
     connection = using or reader()
-    with translated():
+    with translated(), tracing.statement(sql):
         return await connection.execute_query_dict(
             *bound(sql, arguments, embedded=dialect(connection) == "sqlite")
         )
@@ -348,7 +348,7 @@ async def query(
 async def fetch(sql: str, arguments: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
     """Rows of a hand-written statement as `query` takes it, by position, as the driver has them."""
     connection = reader()
-    with translated():
+    with translated(), tracing.statement(sql):
         _, found = await connection.execute_query(
             *bound(sql, arguments, embedded=dialect(connection) == "sqlite")
         )
@@ -357,7 +357,7 @@ async def fetch(sql: str, arguments: Sequence[Any] = ()) -> Sequence[Sequence[An
 
 async def execute(sql: str, arguments: Sequence[Any] = (), *, using: Connection) -> int:
     """Runs a hand-written statement that changes rows; gives how many."""
-    with translated():
+    with translated(), tracing.statement(sql):
         count, _ = await using.execute_query(
             *bound(sql, arguments, embedded=dialect(using) == "sqlite")
         )

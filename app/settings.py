@@ -109,6 +109,11 @@ class Settings:
         " separated by commas; empty: none.",
     )
     access_log: bool = _setting(True, "Whether each request is told on standard output.")
+    traces: str = _setting(
+        "",
+        "Where traces are sent by OTLP, `http://collector:4318/v1/traces`; needs `bindery[otel]`;"
+        " empty: none.",
+    )
     log_format: str = _setting(
         "json", "How the log is written: `json` for programs, `console` for people."
     )

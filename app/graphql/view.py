@@ -18,6 +18,7 @@ from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from app import tracing
 from app.actions.access import authenticate
 from app.actions.unit import Actor
 from app.graphql.context import Context
@@ -65,7 +66,8 @@ class GraphQLView:
         request_id = getattr(request.state, "request_id", None) or uuid4().hex
         media_type = negotiate(request.headers.get("accept"))
         try:
-            response = await self._respond(request, request_id, media_type)
+            with tracing.operation(request.headers, request_id):
+                response = await self._respond(request, request_id, media_type)
         except Refused as error:
             response = self._refusal(error, request_id, media_type or JSON)
         except BinderyError as error:
@@ -108,6 +110,7 @@ class GraphQLView:
         except TimeoutError:
             late, result = True, _late(context)
         self._server.metrics.took(context.label, time.perf_counter() - begun)
+        tracing.end(context.label, result.errors)
         return _answer(result, media_type, began=late)
 
     def _counted(self, actor: Actor) -> Spent | None:

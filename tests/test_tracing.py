@@ -1,0 +1,203 @@
+"""Spans: one for each operation, below it one for each batch of SQL, and nothing secret in any."""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
+
+from app import cli, tracing
+from app.rules.access import new_secret
+from app.spans import Spans, summary
+from tests.api import Api
+from tests.journeys.server import Running
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+PARENT = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+SECRET_NAME = "zebra 9931"
+
+
+@pytest.fixture
+def exporter() -> Iterator[InMemorySpanExporter]:
+    """Takes the spans of this process while a test runs."""
+    kept = InMemorySpanExporter()
+    with tracing.used(Spans(SimpleSpanProcessor(kept))):
+        yield kept
+
+
+def operations(exporter: InMemorySpanExporter) -> list[ReadableSpan]:
+    """The spans of operations, in the order in which they ended."""
+    return [one for one in exporter.get_finished_spans() if one.name.startswith("graphql ")]
+
+
+def below(exporter: InMemorySpanExporter, span: ReadableSpan) -> list[str]:
+    """What the spans are called that an operation's span has below it."""
+    assert span.context is not None
+    return [
+        one.name
+        for one in exporter.get_finished_spans()
+        if one.parent is not None and one.parent.span_id == span.context.span_id
+    ]
+
+
+async def post(api: Api, query: str, headers: dict[str, str]) -> httpx.Response:
+    """An operation with headers of its own."""
+    sent = {"authorization": f"Bearer {api.key}", **headers}
+    return await api.http.post("/graphql", json={"query": query}, headers=sent)
+
+
+async def test_a_query_is_a_span_with_its_statements_below(
+    api: Api, exporter: InMemorySpanExporter
+) -> None:
+    answer = await post(api, "{ artifacts { nodes { name } } }", PARENT | {"x-request-id": "r" * 8})
+    assert "errors" not in answer.json()
+    (span,) = operations(exporter)
+    assert span.name == "graphql artifacts"
+    assert span.context is not None
+    assert f"{span.context.trace_id:032x}" == TRACE
+    assert span.attributes is not None
+    assert span.attributes["bindery.request_id"] == "r" * 8
+    names = below(exporter, span)
+    assert "SELECT api_key" in names
+    assert "SELECT artifact" in names
+    assert span.status.status_code is StatusCode.UNSET
+
+
+async def test_a_mutation_has_its_transaction_below(
+    api: Api, exporter: InMemorySpanExporter
+) -> None:
+    mutation = 'mutation { createArtifact(input: { name: "%s" }) { artifact { name } } }'
+    answer = await post(api, mutation % SECRET_NAME, {})
+    assert answer.json()["data"]["createArtifact"]["artifact"] == {"name": SECRET_NAME}
+    (span,) = operations(exporter)
+    assert span.name == "graphql createArtifact"
+    assert span.parent is None
+    assert "transaction" in below(exporter, span)
+
+
+@pytest.mark.parametrize("sent", ["", "nonsense", "00-" + "0" * 32 + "-" + "0" * 16 + "-01"])
+async def test_a_malformed_parent_is_none(
+    api: Api, exporter: InMemorySpanExporter, sent: str
+) -> None:
+    assert (await post(api, "{ viewer { role } }", {"traceparent": sent})).status_code == 200
+    assert [span.parent for span in operations(exporter)] == [None]
+
+
+async def test_an_error_is_told_by_its_code_alone(api: Api, exporter: InMemorySpanExporter) -> None:
+    await post(api, f'{{ binary(id: "{SECRET_NAME}") {{ id }} }}', {})
+    stranger = Api(api.http, new_secret())
+    await post(stranger, "{ viewer { role } }", {})
+    known, unknown = operations(exporter)
+    assert known.attributes is not None
+    assert unknown.attributes is not None
+    assert known.attributes["bindery.error_codes"] == ("BAD_USER_INPUT",)
+    assert unknown.attributes["error.type"] == "UNAUTHENTICATED"
+    assert {one.status.status_code for one in (known, unknown)} == {StatusCode.ERROR}
+
+
+async def test_no_span_tells_a_value_or_a_secret(api: Api, exporter: InMemorySpanExporter) -> None:
+    version = await api.version()
+    binary = await api.reach("SIGNED", version, b"x" * 1_000)
+    await api.ask("{ artifacts(first: 7) { nodes { name } } }")
+    await post(api, f'{{ binary(id: "{SECRET_NAME}") {{ nonsense }} }}', {})
+    told = "".join(span.to_json() for span in exporter.get_finished_spans())
+    assert len(operations(exporter)) > 5
+    for secret in (api.key, api.key[4:], SECRET_NAME, binary, version, "firmware", "LIMIT", "$1"):
+        assert secret not in told
+
+
+def test_a_summary_is_a_verb_and_a_table() -> None:
+    assert summary("SELECT a FROM binary_record WHERE b = 'c'") == ("SELECT", "binary_record")
+    assert summary('UPDATE "device" SET "x"=1') == ("UPDATE", "device")
+    assert summary("WITH x AS (SELECT 1 FROM release) SELECT * FROM x") == ("SELECT", "release")
+    assert summary("PRAGMA x") == ("SQL", "")
+
+
+def test_a_server_without_traces_loads_nothing_of_them() -> None:
+    code = "import sys, app.cli; print([m for m in sys.modules if 'opentelemetry' in m])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_missing_extra_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> Any:
+        raise ModuleNotFoundError(f"No module named {name}", name="opentelemetry")
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    monkeypatch.setenv("BINDERY_TRACES", "http://127.0.0.1:4318/v1/traces")
+    assert cli.main(["serve", "--port", "0", "--data", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == (
+        "bindery: BINDERY_TRACES needs the extra of OpenTelemetry (opentelemetry is missing):"
+        " install bindery[otel], or leave the setting empty.\n"
+    )
+
+
+def test_an_address_of_no_collector_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BINDERY_TRACES", "collector:4317")
+    assert cli.main(["serve", "--port", "0", "--data", str(tmp_path)]) == 1
+    line = capsys.readouterr().err
+    assert line.startswith("bindery: BINDERY_TRACES is 'collector:4317'; it must be like http://")
+
+
+class Collector(ThreadingHTTPServer):
+    """Takes what a server sends by OTLP."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Taking)
+        self.names: list[str] = []
+
+
+class _Taking(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if self.headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
+        sent = ExportTraceServiceRequest.FromString(body)
+        assert isinstance(self.server, Collector)
+        self.server.names += [
+            span.name
+            for resource in sent.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_a_real_server_sends_its_spans_and_ends_without_a_collector(
+    tmp_path: Path, away: bool
+) -> None:
+    with Collector() as collector:
+        threading.Thread(target=collector.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{1 if away else collector.server_port}/v1/traces"
+        running = Running(tmp_path, settings={"BINDERY_TRACES": address})
+        with running.started(running.create_key()) as place:
+            async with httpx.AsyncClient(base_url=place.url, trust_env=False) as http:
+                assert await Api(http, place.key).ask("{ viewer { role } }")
+            assert running.process is not None
+            running.process.terminate()
+            assert running.process.wait(15) == 0
+        collector.shutdown()
+    assert ("graphql viewer" in collector.names) is not away
