@@ -30,7 +30,7 @@ SECRET: Final = "secret.key"  # noqa: S105 - a file's name.
 _MANIFEST: Final = "manifest.json"
 _FILES: Final = "files.sha256"
 _LINE: Final = re.compile(
-    rf"([0-9a-f]{{64}})  ({re.escape(DATABASE)}|{re.escape(SECRET)}|{TABLES}/[a-z_]+\.csv"
+    rf"([0-9a-f]{{64}})  ({re.escape(DATABASE)}|{re.escape(SECRET)}|{TABLES}/[a-z_]+\.(?:csv|json)"
     rf"|{BLOBS}/([0-9a-f]{{2}})/\3[0-9a-f]{{30}})"
 )
 

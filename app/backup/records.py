@@ -5,6 +5,7 @@ SQLite's is copied by its own backup, in one step; PostgreSQL's tables by COPY o
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, closing
@@ -40,6 +41,11 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
+_SEQUENCES: Final = """
+SELECT sequencename, last_value FROM pg_sequences
+WHERE schemaname = current_schema() AND last_value IS NOT NULL
+"""
+_COUNTED: Final = "sequences.json"
 
 
 class Damaged(Exception):
@@ -112,6 +118,10 @@ async def copy_tables(connection: Connection, folder: Path) -> Records:
             with files.new_file(folder / f"{table}.csv") as copy:
                 await connection.copy_from_table(table, output=copy.take, format="csv", header=True)
             records.files[f"{folder.name}/{table}.csv"] = copy.digest
+        # No snapshot holds what a sequence has given. It is read last, so it is behind no row.
+        counted = dict(await connection.fetch(_SEQUENCES))
+        digest = files.written(folder / _COUNTED, json.dumps(counted).encode())
+        records.files[f"{folder.name}/{_COUNTED}"] = digest
     return records
 
 
@@ -120,9 +130,9 @@ async def is_empty(connection: Connection) -> bool:
     return not await connection.fetch(_TABLES)
 
 
-async def load_tables(connection: Connection, paths: Sequence[Path]) -> None:
+async def load_tables(connection: Connection, folder: Path) -> None:
     """Fills the tables of a database that was migrated to what the copy has. Raises OSError."""
-    by_table = {path.stem: path for path in paths}
+    by_table = _tables(folder)
     references = await connection.fetch(_REFERENCES)
     order = _ordered(by_table, [(row["table"], row["needs"]) for row in references])
     async with connection.transaction():
@@ -136,9 +146,22 @@ async def load_tables(connection: Connection, paths: Sequence[Path]) -> None:
                 table, source=by_table[table], columns=columns, format="csv", header=True
             )
         await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for name, value in _counted(folder).items():
+            await connection.execute("SELECT setval($1::text::regclass, $2)", name, value)
         for table in order:
             await connection.execute(f'ALTER TABLE "{table}" ENABLE TRIGGER USER')
     await connection.execute("ANALYZE")
+
+
+def _tables(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in folder.glob("*.csv")}
+
+
+def _counted(folder: Path) -> dict[str, int]:
+    """How far each sequence was; the first backups were of databases that had none."""
+    path = folder / _COUNTED
+    counted: dict[str, int] = json.loads(path.read_bytes()) if path.exists() else {}
+    return counted
 
 
 def _ordered(tables: Iterable[str], references: Sequence[tuple[str, str]]) -> list[str]:

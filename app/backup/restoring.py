@@ -114,7 +114,7 @@ async def _load(
         async with database.opened(settings.database_url, pool=2):
             await database.migrate(up_to=found.migrations[-1])
         tables = settings.data / manifest.TABLES
-        await records.load_tables(connection, sorted(tables.glob("*.csv")))
+        await records.load_tables(connection, tables)
         shutil.rmtree(tables)
 
 

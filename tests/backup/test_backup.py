@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from app.backup import records
 from app.backup.manifest import NoBackup
 from app.backup.restoring import restore
 from app.settings import Settings
@@ -79,6 +80,17 @@ async def test_what_a_server_had_another_one_has(
             await api.do("destroyBinary", BINARY, binaryId=ids["SIGNED"])
             payload = await api.fail("createProduct", "product { id }", name="router", target="a-b")
             assert payload["code"] == "ALREADY_EXISTS"
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_sequences_go_on_where_they_were(place: Place, empty: Place, tmp_path: Path) -> None:
+    place.key()
+    async with records.connected(place.database) as connection:
+        await connection.execute("SELECT setval('webhook_delivery_position', 41)")
+    assert place.said("backup", str(tmp_path / "backup"))[0] == 0
+    assert empty.said("restore", str(tmp_path / "backup"))[0] == 0
+    async with records.connected(empty.database) as connection:
+        assert await connection.fetchval("SELECT nextval('webhook_delivery_position')") == 42
 
 
 async def test_a_backup_can_be_checked_without_bindery(place: Place, tmp_path: Path) -> None:
