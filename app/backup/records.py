@@ -119,7 +119,8 @@ async def copy_tables(connection: Connection, folder: Path) -> Records:
                 await connection.copy_from_table(table, output=copy.take, format="csv", header=True)
             records.files[f"{folder.name}/{table}.csv"] = copy.digest
         # No snapshot holds what a sequence has given. It is read last, so it is behind no row.
-        counted = dict(await connection.fetch(_SEQUENCES))
+        rows = await connection.fetch(_SEQUENCES)
+        counted = {row["sequencename"]: row["last_value"] for row in rows}
         digest = files.written(folder / _COUNTED, json.dumps(counted).encode())
         records.files[f"{folder.name}/{_COUNTED}"] = digest
     return records
