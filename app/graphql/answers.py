@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from app import database, models
@@ -18,16 +18,16 @@ from app.graphql.enums import REASONS, ImpactReason
 from app.reads import graphs, manifests, resolution
 from app.reads import impact as impact_reads
 from app.reads.manifests import Content
-from app.reads.resolution import Asking
 from app.rules import plan
-from app.rules.access import Role, allows
+from app.rules.access import Role, allows, require
 from app.rules.binary import State
+from app.rules.errors import Forbidden
 from app.rules.facts import told
 from app.rules.impact import Counts, Effect, affected_by
 from app.rules.prn import Kind
 from app.rules.release import ReleaseFacts
-from app.rules.resolution import CohortFacts, UpdateAnswer, resolve_update
-from app.rules.trace import TraceStep
+from app.rules.resolution import CohortFacts, DeviceFacts, Status, UpdateAnswer, resolve_update
+from app.rules.trace import Reason, TraceStep
 from app.storage.content import Digest
 
 
@@ -114,41 +114,49 @@ async def impact_of(
     return ImpactAnswer(context, found)
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class UpdateTold:
-    """The answer to a device, and the device it is for."""
+    """The answer to a device of an organization."""
 
-    device: models.Device
+    organization_id: UUID
     answer: UpdateAnswer
 
     @property
-    def manifest(self) -> list[ManifestTold]:
-        """What to install, in the bundle's order."""
-        return [
-            ManifestTold(entry.artifact_version_id, entry.binary_id)
-            for entry in self.answer.manifest
-        ]
+    def status(self) -> Status:
+        """Whether there is an update."""
+        return self.answer.status
+
+    @property
+    def release_id(self) -> UUID | None:
+        """The release to install."""
+        return self.answer.release_id
+
+    @property
+    def bundle_id(self) -> UUID | None:
+        """Its bundle."""
+        return self.answer.bundle_id
 
     @property
     def trace(self) -> list[TraceTold]:
         """Each release looked at, in order."""
-        return [TraceTold(self.device.organization_id, step) for step in self.answer.trace]
+        return [TraceTold(self.organization_id, step) for step in self.answer.trace]
 
 
-@dataclass
-class ManifestTold:
-    """One artifact version to install, and its binary."""
-
-    artifact_version_id: UUID
-    binary_id: UUID
-
-
-@dataclass
-class TraceTold:
-    """One step of a trace."""
+class TraceTold(NamedTuple):
+    """One step of a trace; there may be hundreds in an answer."""
 
     organization_id: UUID
     step: TraceStep
+
+    @property
+    def release_id(self) -> UUID | None:
+        """The release that was looked at."""
+        return self.step.release_id
+
+    @property
+    def reason(self) -> Reason:
+        """The one reason."""
+        return self.step.reason
 
     @property
     def detail(self) -> str:
@@ -161,29 +169,54 @@ class TraceTold:
         return told(self.step.facts, organization_id=self.organization_id)
 
 
+def asking_for(context: Context, name: str) -> UUID:
+    """The device that somebody asks for. Raises Forbidden, BadUserInput."""
+    actor = context.actor
+    require(actor.role, Role.READ, Role.DEVICE)
+    id = context.uuid(name, Kind.DEVICE, "deviceId")
+    if actor.role is Role.DEVICE and actor.device_id != id:
+        raise Forbidden("A device's key asks for that device only.", role=Role.READ)
+    return id
+
+
+Pair = tuple[DeviceFacts, CohortFacts | None]
+
+
+async def asked(context: Context, device_ids: Sequence[UUID]) -> dict[UUID, Pair]:
+    """Devices with what they are resolved from, by their ids, those that are there."""
+    asking = await resolution.asking(context.organization_id, device_ids)
+    found = await graphs.cohorts_of(context.organization_id, asking)
+    return {
+        id: (one.facts, found[one.facts.cohort_id] if one.facts.cohort_id else None)
+        for id, one in asking.items()
+    }
+
+
 async def update_of(
     context: Context, device_id: UUID, reported: Reported | None = None, *path: str
 ) -> UpdateTold:
     """What a device would be answered now; nothing is written. Raises NotFound."""
 
-    async def load(ids: list[UUID]) -> list[tuple[Asking, CohortFacts | None] | None]:
-        asked = await resolution.asking(context.organization_id, ids)
-        found = await graphs.cohorts_of(context.organization_id, asked)
-        pairs = {
-            id: (one, found[one.row.cohort_id] if one.row.cohort_id else None)
-            for id, one in asked.items()
-        }
+    async def load(ids: list[UUID]) -> list[Pair | None]:
+        pairs = await asked(context, ids)
         return [pairs.get(id) for id in ids]
 
     pair = await context.loaders.custom("asking", load).load(device_id)
+    return await resolved(context, pair, reported, *path)
+
+
+async def resolved(
+    context: Context, pair: Pair | None, reported: Reported | None, *path: str
+) -> UpdateTold:
+    """What a device that was read is answered. Raises NotFound where there is none."""
     if pair is None:
         raise not_found(Kind.DEVICE, path=path)
-    asked, cohort = pair
-    facts = asked.facts
+    facts, cohort = pair
     if reported is not None:
         usable = await known(context.organization_id, reported, cohort)
         facts = replace(facts, **asdict(usable))
-    return UpdateTold(asked.row, resolve_update(facts, cohort, at=context.at))
+    answer = resolve_update(facts, cohort, at=context.at)
+    return UpdateTold(context.organization_id, answer)
 
 
 async def content_of(context: Context, binary_id: UUID) -> Content:

@@ -8,12 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
+
+from graphql import GraphQLField
 
 from app.graphql.listing import Listing
 
 PLAN = "plan"
 """The key of a declaration in a field's metadata."""
+BACK = "strawberry-definition"
+"""Where a type or field of graphql-core names what Strawberry made it of."""
+
+
+def declaration(field: GraphQLField) -> Any:
+    """What is said beside a field; None where nothing is."""
+    return field.extensions[BACK].metadata.get(PLAN)
+
+
+def is_closed(declared: Any) -> bool:
+    """Whether a device's key may not follow; what has a resolver or a plan of its own says so."""
+    return isinstance(declared, ToMany | ToOne | Children) and not declared.device
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +37,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class ToOne:
-    """The row of a model that the column `by` names, or null."""
+    """The row of a model that the column `by` names, or null; `device`: open to its key, too."""
 
     model: Any
     by: str
+    device: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +51,7 @@ class Children:
     model: Any
     by: str
     order: str
+    device: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +60,7 @@ class ToMany:
 
     listing: Listing
     by: str | None
+    device: ClassVar = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,7 +239,7 @@ async def claim_update(info: Info, input: ClaimUpdateInput) -> Any:
     if answer is None:
         # A replay of the poll is answered anew; it has its claim.
         return await update_of(info.context, device.id)
-    return UpdateTold(device, answer)
+    return UpdateTold(device.organization_id, answer)
 
 
 MUTATIONS = (

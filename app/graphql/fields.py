@@ -33,9 +33,11 @@ def identity(description: str) -> Callable[[F], Any]:
     )
 
 
-def derived(description: str, *, needs: tuple[str, ...] = ()) -> Callable[[F], Any]:
+def derived(
+    description: str, *, needs: tuple[str, ...] = (), plan: Own | ToOne | None = None
+) -> Callable[[F], Any]:
     """A fact worked out from the row; `needs` names the columns, if it looks at few."""
-    declared = {PLAN: Needs(needs)} if needs else {}
+    declared: dict[str, Any] = {PLAN: plan} if plan else {PLAN: Needs(needs)} if needs else {}
     return lambda resolver: strawberry.field(
         resolver=resolver, description=description, metadata=declared
     )
@@ -59,22 +61,23 @@ def edge(
     return decorate
 
 
-def to_one(model: Any, by: str, description: str) -> Any:
-    """The row that a column names."""
+def to_one(model: Any, by: str, description: str, *, device: bool = False) -> Any:
+    """The row that a column names; `device`: a device's key may follow, too."""
 
     async def resolve(root: Any, info: Info) -> Any:
-        info.context.require_reader()
+        if not device:
+            info.context.require_reader()
         id = getattr(root, by)
         return None if id is None else await info.context.loaders.one(model).load(id)
 
     resolve.__annotations__ = {"info": Info}
     return strawberry.field(
-        resolver=resolve, description=description, metadata={PLAN: ToOne(model, by)}
+        resolver=resolve, description=description, metadata={PLAN: ToOne(model, by, device)}
     )
 
 
 def children(model: Any, by: str, order: str, description: str, *, device: bool = False) -> Any:
-    """The rows of a bounded list, whose column `by` names this row."""
+    """The rows of a bounded list, whose column `by` names this row; `device` as for `to_one`."""
 
     async def resolve(root: Any, info: Info) -> Any:
         if not device:
@@ -83,7 +86,9 @@ def children(model: Any, by: str, order: str, description: str, *, device: bool 
 
     resolve.__annotations__ = {"info": Info}
     return strawberry.field(
-        resolver=resolve, description=description, metadata={PLAN: Children(model, by, order)}
+        resolver=resolve,
+        description=description,
+        metadata={PLAN: Children(model, by, order, device)},
     )
 
 

@@ -21,6 +21,7 @@ class Named:
 
     async def load(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
         """The row. Declines where there is none: the field's error is the reference's to tell."""
+        run.context.require_reader()
         id = str(run.context.uuid(self.arguments(run)["id"], self.model.prn_kind, "id"))
         found = await self.rows.load(run, [id] * len(sources))
         if None in found:

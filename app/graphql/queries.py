@@ -13,7 +13,7 @@ import strawberry
 from app import models
 from app.actions.poll import Reported
 from app.actions.unit import not_found
-from app.graphql import answers, best, fleet, lists, named
+from app.graphql import answers, best, fleet, lists, named, polled
 from app.graphql.connections import Connection, argument
 from app.graphql.context import Info
 from app.graphql.declared import PLAN, Own
@@ -43,7 +43,7 @@ from app.graphql.types import (
 from app.reads import impact as impact_reads
 from app.reads import resolution
 from app.rules.access import Role, require
-from app.rules.errors import BadUserInput, Forbidden
+from app.rules.errors import BadUserInput
 from app.rules.prn import Kind, parse_prn
 from app.rules.resolution import BinaryAnswer, resolve_binary
 
@@ -197,7 +197,10 @@ class Query:
         answer: BinaryAnswer = resolve_binary(of, found[version_id].binaries)
         return answer  # type: ignore[return-value]
 
-    @derived("What a device would be answered now, and why. Nothing is written.")
+    @derived(
+        "What a device would be answered now, and why. Nothing is written.",
+        plan=Own(polled.update),
+    )
     async def resolve_update(
         self,
         info: Info,
@@ -209,11 +212,7 @@ class Query:
             ),
         ] = None,
     ) -> DeviceUpdate:
-        actor = info.context.actor
-        require(actor.role, Role.READ, Role.DEVICE)
-        id = info.context.uuid(device_id, Kind.DEVICE, "deviceId")
-        if actor.role is Role.DEVICE and actor.device_id != id:
-            raise Forbidden("A device's key asks for that device only.", role=Role.READ)
+        id = answers.asking_for(info.context, device_id)
         sent: Reported | None = reported.read() if reported else None
         return await answers.update_of(info.context, id, sent, "deviceId")  # type: ignore[return-value]
 

@@ -4,16 +4,18 @@ destruction or a release would do, how far a release has come.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import strawberry
 
 from app import models
-from app.graphql import answers, fleet, lists
+from app.graphql import answers, fleet, lists, polled
 from app.graphql.connections import Connection, open_list, page_arguments
 from app.graphql.context import Info
+from app.graphql.declared import Own, ToOne
 from app.graphql.enums import ImpactReason
-from app.graphql.fields import derived, edge, plain, to_one
+from app.graphql.fields import children, derived, edge, plain, to_one
 from app.graphql.scalars import JSON, BigInt, Sha256
 from app.graphql.types import (
     Artifact,
@@ -49,98 +51,70 @@ class BinaryResolution:
 
 @strawberry.type(description="One thing that a device installs.")
 class ManifestEntry:
-    @derived("The kind of content.")
-    async def artifact(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> Artifact:
-        found = await answers.content_of(info.context, root.binary_id)
+    """A binary of a manifest stands behind it."""
+
+    artifact_version: ArtifactVersion = to_one(
+        models.ArtifactVersion, "artifact_version_id", "The version of it.", device=True
+    )
+    binary: Binary = to_one(models.Binary, "id", "The binary for the device's target.", device=True)
+    hash: Sha256 = plain("The SHA-256 of the binary's content.")
+    size: BigInt = plain("The size of the binary's content, in bytes.")
+    signatures: list[BinarySignature] = children(
+        models.BinarySignature,
+        "binary_id",
+        "id",
+        "The binary's signatures, oldest first.",
+        device=True,
+    )
+    custom_metadata: JSON = plain("The binary's custom metadata.")
+
+    @derived("The kind of content.", plan=ToOne(models.Artifact, "artifact_id", device=True))
+    async def artifact(self, root: strawberry.Parent[models.Binary], info: Info) -> Artifact:
+        found = await answers.content_of(info.context, root.id)
         return found.artifact  # type: ignore[return-value]
 
-    @derived("The version of it.")
-    async def artifact_version(
-        self, root: strawberry.Parent[answers.ManifestTold], info: Info
-    ) -> ArtifactVersion:
-        found = await answers.content_of(info.context, root.binary_id)
-        return found.version  # type: ignore[return-value]
-
-    @derived("The binary for the device's target.")
-    async def binary(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> Binary:
-        found = await answers.content_of(info.context, root.binary_id)
-        return found.binary  # type: ignore[return-value]
-
-    @derived("The SHA-256 of the binary's content.")
-    async def hash(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> Sha256:
-        found = await answers.content_of(info.context, root.binary_id)
-        return Sha256(found.binary.hash)
-
-    @derived("The size of the binary's content, in bytes.")
-    async def size(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> BigInt:
-        found = await answers.content_of(info.context, root.binary_id)
-        return BigInt(found.binary.size)
-
-    @derived("The binary's signatures, oldest first.")
-    async def signatures(
-        self, root: strawberry.Parent[answers.ManifestTold], info: Info
-    ) -> list[BinarySignature]:
-        loader = info.context.loaders.children(models.BinarySignature, "binary_id", "id")
-        found: list[BinarySignature] = await loader.load(root.binary_id)
-        return found
-
-    @derived("The binary's custom metadata.")
-    async def custom_metadata(
-        self, root: strawberry.Parent[answers.ManifestTold], info: Info
-    ) -> JSON:
-        found = await answers.content_of(info.context, root.binary_id)
-        return JSON(found.binary.custom_metadata)
-
-    @derived("A signed URL to GET the content from, for a while.")
-    async def url(self, root: strawberry.Parent[answers.ManifestTold], info: Info) -> str:
-        found = await answers.content_of(info.context, root.binary_id)
-        return info.context.server.download_url(found.binary)
+    @derived(
+        "A signed URL to GET the content from, for a while.",
+        needs=("id", "organization_id", "epoch"),
+    )
+    def url(self, root: strawberry.Parent[models.Binary], info: Info) -> str:
+        return info.context.server.download_url(root)
 
 
 @strawberry.type(description="A release that was looked at, and why it is or is not the answer.")
 class TraceEntry:
-    @derived("The release; null for what concerns none.")
-    async def release(
-        self, root: strawberry.Parent[answers.TraceTold], info: Info
-    ) -> Release | None:
-        id = root.step.release_id
-        return None if id is None else await info.context.loaders.one(models.Release).load(id)
+    """An `answers.TraceTold` stands behind it."""
 
-    @derived("The one reason.")
-    def reason(self, root: strawberry.Parent[answers.TraceTold]) -> Reason:
-        return root.step.reason
-
-    @derived("The reason in words.")
-    def detail(self, root: strawberry.Parent[answers.TraceTold]) -> str:
-        return root.detail
-
-    @derived("The facts behind the reason, as a JSON object.")
-    def facts(self, root: strawberry.Parent[answers.TraceTold]) -> JSON:
-        return JSON(root.facts)
+    release: Release | None = to_one(
+        models.Release, "release_id", "The release; null for what concerns none.", device=True
+    )
+    reason: Reason = plain("The one reason.")
+    detail: str = plain("The reason in words.")
+    facts: JSON = plain("The facts behind the reason, as a JSON object.")
 
 
 @strawberry.type(description="What a device is answered, and why.")
 class DeviceUpdate:
-    manifest: list[ManifestEntry] = plain("What to install, in the bundle's order.")
+    """An `answers.UpdateTold` stands behind it."""
+
     trace: list[TraceEntry] = plain("Each release that was looked at, in order.")
+    status: Status = plain("Whether there is an update.")
+    release: Release | None = to_one(
+        models.Release,
+        "release_id",
+        "The release to install; null where there is none.",
+        device=True,
+    )
+    bundle: Bundle | None = to_one(
+        models.Bundle, "bundle_id", "The bundle of that release.", device=True
+    )
 
-    @derived("Whether there is an update.")
-    def status(self, root: strawberry.Parent[answers.UpdateTold]) -> Status:
-        return root.answer.status
-
-    @derived("The release to install; null where there is none.")
-    async def release(
+    @derived("What to install, in the bundle's order.", plan=Own(polled.manifest))
+    async def manifest(
         self, root: strawberry.Parent[answers.UpdateTold], info: Info
-    ) -> Release | None:
-        id = root.answer.release_id
-        return None if id is None else await info.context.loaders.one(models.Release).load(id)
-
-    @derived("The bundle of that release.")
-    async def bundle(
-        self, root: strawberry.Parent[answers.UpdateTold], info: Info
-    ) -> Bundle | None:
-        id = root.answer.bundle_id
-        return None if id is None else await info.context.loaders.one(models.Bundle).load(id)
+    ) -> list[ManifestEntry]:
+        found = [answers.content_of(info.context, one.binary_id) for one in root.answer.manifest]
+        return [content.binary for content in await asyncio.gather(*found)]  # type: ignore[misc]
 
 
 @strawberry.type(description="What a destruction does to one release.")

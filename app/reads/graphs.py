@@ -67,9 +67,9 @@ async def cohorts_of(
     Two for all graphs that are not kept, and one for the counts of those that have any.
     """
     versions = {
-        one.row.cohort_id: one.graph_version
+        one.facts.cohort_id: one.graph_version
         for one in asked.values()
-        if one.row.cohort_id is not None and one.graph_version is not None
+        if one.facts.cohort_id is not None and one.graph_version is not None
     }
     found = await at_versions(organization_id, versions, using=using, kept=kept)
     return await counted(organization_id, found, using=using)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -58,16 +59,21 @@ WHERE d.organization_id = $1 AND d.id {ids:2}
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asking:
-    """A device that asks: its row, what the resolver sees of it, and its cohort's graph's version.
+    """A device that asks: what the resolver sees of it, and its cohort's graph's version.
 
-    All of them were read in one statement.
+    Both were read in one statement, with all of its columns.
     """
 
-    row: Device
     facts: DeviceFacts
     graph_version: int | None
+    columns: Mapping[str, Any]
+
+    @cached_property
+    def row(self) -> Device:
+        """The device itself, for who writes it."""
+        return database.instance(Device, self.columns)
 
 
 async def target_of(organization_id: UUID, device_id: UUID) -> str | None:
@@ -221,18 +227,17 @@ async def asking(
 
 
 def _asking(row: Mapping[str, Any], claims: frozenset[UUID]) -> Asking:
-    device = database.instance(Device, row)
     facts = DeviceFacts(
-        id=device.id,
+        id=as_uuid(row["id"]),
         target=row["product_target"],
-        cohort_id=device.cohort_id,
-        tags=frozenset(device.tags),
-        quarantined=device.quarantined,
+        cohort_id=maybe_uuid(row["cohort_id"]),
+        tags=frozenset(as_list(row["tags"])),
+        quarantined=bool(row["quarantined"]),
         product_archived=bool(row["product_archived"]),
-        pinned_release_id=device.pinned_release_id,
-        reported_release_id=device.reported_release_id,
-        reported_bundle_id=device.reported_bundle_id,
-        reported_version=device.reported_version,
+        pinned_release_id=maybe_uuid(row["pinned_release_id"]),
+        reported_release_id=maybe_uuid(row["reported_release_id"]),
+        reported_bundle_id=maybe_uuid(row["reported_bundle_id"]),
+        reported_version=row["reported_version"],
         claims=claims,
     )
-    return Asking(device, facts, row["graph_version"])
+    return Asking(facts, row["graph_version"], row)

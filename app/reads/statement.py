@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+MAX_JOINS = 8
+"""Beyond so many joined tables, a statement of its own is cheaper."""
+
 
 @dataclass
 class Statement:
@@ -47,8 +50,10 @@ class Statement:
             f" WHERE t.{tenancy(self.model)} = $1 AND t.{by} {{ids:2}}{ordered}"
         )
 
-    def join(self, model: Any, on: str) -> str:
-        """The alias of the row that a column names, if there is one."""
+    def join(self, model: Any, on: str) -> str | None:
+        """The alias of the row that a column names; None where there are joins enough."""
+        if len(self.joins) >= MAX_JOINS:
+            return None
         return self.joins.setdefault((model, on), f"j{len(self.joins)}")
 
 

@@ -69,7 +69,7 @@ PLANNED: Final[dict[str, int]] = {
     "console-bundles": 6,
     "console-cohort": 4,
     "console-destruction-impact": 9,
-    "console-device": 7,
+    "console-device": 8,
     "console-devices": 3,
     "console-events": 7,
     "console-products": 7,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.graphql.planner import compiler, views
+from app.graphql.planner import compiler
 from app.graphql.planner.builder import Declined
 from tests.soak.turn import Turn
 from tests.suites import executors
@@ -23,7 +23,7 @@ def test_nothing_is_found_in_a_few_cases(first: int) -> None:
 
 
 def test_another_answer_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(views, "MAX_JOINS", 0)
+    monkeypatch.setattr("app.reads.statement.MAX_JOINS", 0)
     assert _played(0, 20) == []
     monkeypatch.setattr("app.graphql.leaves._time", str)
     assert any("answers differ" in finding for finding in _played(0, 20))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from app.graphql.context import Context
 from app.graphql.planner.views import Names
@@ -55,6 +55,10 @@ class Builder:
         """The name of what resource names of a kind begin with."""
         return self.kinds.setdefault(kind, f"k{len(self.kinds)}")
 
+    def declining(self, reason: str) -> str:
+        """The source of what declines once an answer gets to it."""
+        return f"{self.names.add(_decline)}({reason!r})"
+
     def function(self, expression: str) -> Callable[[Any], Any]:
         """A function of one source."""
         made: Callable[[Any], Any] = eval(f"lambda r: {expression}", self.names)  # noqa: S307
@@ -83,3 +87,7 @@ class Builder:
         ]
         organization_id = run.context.organization_id
         return self.make(sources, *(prefix(kind, organization_id) for kind in self.kinds), *values)
+
+
+def _decline(reason: str) -> NoReturn:
+    raise Declined(reason)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from graphql import (
     GraphQLField,
@@ -31,7 +31,17 @@ from graphql.execution.collect_fields import (
 )
 from strawberry.types.arguments import convert_arguments
 
-from app.graphql.declared import PLAN, Children, Identity, Needs, Own, ToMany, ToOne
+from app.graphql.declared import (
+    BACK,
+    Children,
+    Identity,
+    Own,
+    ToMany,
+    ToOne,
+    declaration,
+    is_closed,
+)
+from app.graphql.keys import key_alone
 from app.graphql.leaves import written_by
 from app.graphql.planner.builder import Builder, Declined
 from app.graphql.planner.paged import Pages, Part
@@ -40,8 +50,6 @@ from app.graphql.planner.views import ObjectView, RowView, View
 from app.graphql.variables import variables_in
 from app.reads.statement import Statement
 
-BACK = "strawberry-definition"
-"""Where a type or field of graphql-core names what Strawberry made it of."""
 Grouped = Mapping[str, list[FieldDetails]]
 
 
@@ -70,7 +78,7 @@ class Field:
     def otherwise(self, expression: str, key: str) -> str:
         """The expression, but for a row that is not there."""
         if is_non_null_type(self.core.type):
-            return f"({self.builder.names.add(_missing)}() if {key} is None else {expression})"
+            return f"({self.builder.declining('null')} if {key} is None else {expression})"
         return f"(None if {key} is None else {expression})"
 
 
@@ -85,6 +93,7 @@ class Compiler:
         variables: Any,
         *,
         postgres: bool,
+        device: bool,
     ) -> None:
         self._strawberry = schema
         self._schema = schema._schema
@@ -92,6 +101,7 @@ class Compiler:
         self._fragments = fragments
         self._variables = variables
         self.postgres = postgres
+        self._device = device
 
     def plan(self) -> Builder:
         """The builder of the whole answer, from one source. Raises Declined."""
@@ -123,7 +133,10 @@ class Compiler:
 
     def _value(self, type_: GraphQLObjectType, field: Field) -> str:
         view, builder = field.view, field.builder
-        match field.strawberry.metadata.get(PLAN):
+        said = declaration(field.core)
+        if self._device and is_closed(said):
+            return builder.declining("refused")
+        match said:
             case Identity():
                 kind = type_.extensions[BACK].origin.row.prn_kind
                 return f"{builder.prefix(kind)} + {view.key('id')}"
@@ -142,13 +155,14 @@ class Compiler:
         return builder.step(self._calls(field))
 
     def _to_one(self, field: Field, declared: ToOne) -> str:
-        joined = field.view.to_one(declared.model, declared.by)
-        if joined is None:
+        type_, grouped = self.selected(field.core.type, field.details)
+        key = key_alone(field.view, declared.by, type_, grouped)
+        row = key or field.view.to_one(declared.model, declared.by)
+        if row is None:
             value = field.builder.step(self.rows(field, declared.model, declared.by))
             return field.otherwise(value, value)
-        type_, grouped = self.selected(field.core.type, field.details)
-        expression = self._object(field.builder, type_, grouped, joined)
-        return field.otherwise(expression, joined.key("id"))
+        expression = self._object(field.builder, type_, grouped, row)
+        return field.otherwise(expression, row.key("id"))
 
     def rows(self, field: Field, model: Any, key: str | None, **how: Any) -> Rows:
         """The read of what is selected of a model's rows; without a key, sources are ids."""
@@ -197,8 +211,7 @@ class Compiler:
         return pages.node(self.built(*self.selected(type_.fields[name].type, details), view))
 
     def _calls(self, field: Field) -> Calls:
-        declared = field.strawberry.metadata.get(PLAN)
-        columns = declared.columns if isinstance(declared, Needs) else None
+        columns = getattr(declaration(field.core), "columns", None)
         assert field.core.resolve is not None
         return Calls(
             field.core.resolve,
@@ -272,7 +285,3 @@ def _leaves(write: Callable[[Any], Any]) -> Any:
         return [write(value) for value in values]
 
     return complete
-
-
-def _missing() -> NoReturn:
-    raise Declined("null")

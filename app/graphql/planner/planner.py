@@ -65,8 +65,6 @@ class Planner:
         return None
 
     async def _answer(self, operation: Operation, context: Context) -> ExecutionResult:
-        if context.actor.role is Role.DEVICE:
-            raise Declined("device key")
         if len(operation.query) > Gate.limits.characters:
             raise Declined("refused")
         asked = chosen(parsed(operation.query, Gate.limits.tokens), operation.name)
@@ -99,14 +97,14 @@ class Planner:
         return ExecutionResult(data, None, {"cost": {"requested": cost, "limit": Gate.limits.cost}})
 
     def _plan(self, known: Known, variables: Any, context: Context, *, postgres: bool) -> Builder:
-        key = (postgres, *(variables.coerced.get(name) for name in known.conditions))
+        device = context.actor.role is Role.DEVICE
+        key = (postgres, device, *(variables.coerced.get(name) for name in known.conditions))
         plan = known.plans.get(key)
         if plan is not None:
             context.server.metrics.plans.cache_hit()
             return plan
-        compiler = Compiler(
-            self._schema, known.operation, known.fragments, variables, postgres=postgres
-        )
+        asked = (known.operation, known.fragments, variables)
+        compiler = Compiler(self._schema, *asked, postgres=postgres, device=device)
         if len(known.plans) >= VARIANTS:
             known.plans.clear()
         known.plans[key] = plan = compiler.plan()

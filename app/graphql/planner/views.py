@@ -16,9 +16,6 @@ from app import database
 from app.graphql.leaves import raw_form, written_by
 from app.reads.statement import Statement
 
-MAX_JOINS = 8
-"""Beyond so many joined tables, a statement of its own is cheaper."""
-
 
 class Names(dict[str, Any]):
     """What the source of a builder refers to, by name."""
@@ -52,9 +49,8 @@ class RowView:
 
     def to_one(self, model: Any, by: str) -> RowView | None:
         """The row that a column names, joined; None where it takes a statement of its own."""
-        if len(self.statement.joins) >= MAX_JOINS:
-            return None
-        return RowView(self.statement, model, self.statement.join(model, self.column(by)))
+        alias = self.statement.join(model, self.column(by))
+        return None if alias is None else RowView(self.statement, model, alias)
 
     def leaf(self, field: str, type_: GraphQLOutputType, names: Names) -> str:
         """The source of a value as it stands in the answer."""

@@ -20,6 +20,7 @@ from app.graphql.planner.planner import Planner
 from app.graphql.rate import Spent
 from app.graphql.transport import Operation
 from app.rules.access import Role
+from app.rules.prn import parse_prn
 from app.server import Server
 from tests.api import Api
 from tests.graphql import world
@@ -77,6 +78,11 @@ class Both:
     def as_role(self, role: Role) -> Both:
         """The same with another role."""
         return replace(self, actor=replace(self.actor, role=role))
+
+    def as_device(self, name: str) -> Both:
+        """The same with the key of a device."""
+        device_id = parse_prn(name, path=()).id
+        return replace(self, actor=replace(self.actor, role=Role.DEVICE, device_id=device_id))
 
     def generator(self, chance: Random, found: world.World) -> Generator:
         """Random operations about what is there."""

@@ -25,6 +25,7 @@ from tests.graphql import world
 from tests.graphql.planner.compared import Both, at_rest, both
 from tests.graphql.planner.generator import Generator
 from tests.graphql.test_operations import TEXTS
+from tests.statements import counted
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -41,6 +42,11 @@ Q2 = """query($id: ID!) { binary(id: $id) { target artifactVersion { version art
 BEST = """query($device: ID!, $version: ID!) {
   resolveBinary(deviceId: $device, artifactVersionId: $version) { match reason state
     binary { id target hash artifactVersion { version artifact { name } } } } }"""
+
+
+UPDATE = """query($device: ID!) { resolveUpdate(deviceId: $device) { status
+  release { id } bundle { id __typename } manifest { hash size url artifactVersion { id } }
+  trace { release { id } reason } } }"""
 
 
 @pytest.fixture
@@ -65,7 +71,7 @@ def plans(server: Server, outcome: str, reason: str = "") -> float:
         ("{ products(first: 0) { totalCount } }", Role.ADMIN, "refused"),
         ("{ serverStatus { ready } }", Role.READ, "refused"),
         ("query($n: Int!) { products(first: $n) { totalCount } }", Role.ADMIN, "variables"),
-        ("{ products { totalCount } }", Role.DEVICE, "device key"),
+        ("{ products { totalCount } }", Role.DEVICE, "refused"),
     ],
 )
 async def test_it_declines(executors: Both, text: str, role: Role, reason: str) -> None:
@@ -178,6 +184,37 @@ async def test_random_resolutions_are_the_same(
             assert answer.planned == answer.reference
             planned += 1
     assert planned > 150
+
+
+async def test_a_device_is_planned_what_it_may_ask_for(
+    server: Server, api: Api, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", at_rest())
+    found = await world.build(api)
+    executors = await both(server, api)
+    own, other = world.names(found.all("Device")[:2])
+    device = executors.as_device(own)
+    answer = await device.run(UPDATE, {"device": own})
+    assert answer.planned == answer.reference
+    assert b"SELECTED" in answer.reference
+    assert (await device.run(UPDATE, {"device": other})).codes == ["FORBIDDEN"]
+    for field in ("device { id }", "parts { index }", "artifactVersion { artifact { id } }"):
+        closed = UPDATE.replace("hash", f"binary {{ {field} }}")
+        answer = await device.run(closed, {"device": own})
+        assert answer.planned is None
+        assert answer.codes
+
+
+async def test_an_update_takes_two_statements(server: Server, api: Api, sent: list[str]) -> None:
+    found = await world.build(api)
+    executors = await both(server, api)
+    asked = Operation(UPDATE, {"device": world.name(found.all("Device")[0])}, None)
+    # The first poll reads the graph of the cohort, which is kept from then on.
+    for _ in range(2):
+        with counted() as seen:
+            answer = await executors.planner.answer(asked, executors.context())
+        assert answer is not None
+    assert len(seen.texts) == 2
 
 
 async def test_every_example_is_planned(server: Server, api: Api) -> None:
