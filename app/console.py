@@ -75,9 +75,16 @@ def told(settings: Settings) -> Iterator[None]:
     try:
         yield
     except DatabaseUnavailable as error:
-        raise Stop(f"{error}{_cause(error)} Database: {named(settings)}.") from error
+        raise Stop(f"{error}{_cause(error)} {_which(settings)}") from error
     except (asyncpg.PostgresError, sqlite3.Error, BaseORMException) as error:
-        raise Stop(f"The database refused: {error}. Database: {named(settings)}.") from error
+        raise Stop(f"The database refused: {error}. {_which(settings)}") from error
+
+
+def _which(settings: Settings) -> str:
+    """The database, and the setting that names it."""
+    if not settings.database:
+        return f"Database: {named(settings)} (BINDERY_DATA)."
+    return f"Database: {named(settings)} (BINDERY_DATABASE)."
 
 
 def _cause(error: BaseException) -> str:

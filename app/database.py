@@ -204,7 +204,8 @@ async def migrate(*, up_to: str | None = None) -> list[str]:
     else:
         async with in_transaction("reader") as lock:
             await lock.execute_query(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
-            await apply()
+            with translated():
+                await apply()
     return applied
 
 

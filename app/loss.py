@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from typing import Final
 
 import asyncpg
-from tortoise.exceptions import DBConnectionError, OperationalError
+from tortoise.exceptions import (
+    DBConnectionError,
+    OperationalError,
+    TransactionManagementError,
+)
 
 from app.rules.errors import DatabaseUnavailable, StorageFull
 
@@ -23,6 +27,13 @@ def translated() -> Iterator[None]:
         yield
     except asyncpg.DiskFullError as error:
         raise _full() from error
+    except TransactionManagementError as error:
+        if not isinstance(error.__cause__, asyncpg.ReadOnlySQLTransactionError):
+            raise
+        raise DatabaseUnavailable(
+            "The database can only be read: it is a standby, or was made one; try again in a few"
+            " seconds."
+        ) from error
     except (
         OSError,
         asyncpg.PostgresConnectionError,

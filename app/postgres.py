@@ -10,6 +10,7 @@ import asyncpg
 from tortoise.backends.asyncpg.client import AsyncpgDBClient, TransactionWrapper
 from tortoise.backends.base.client import TransactionalDBClient, TransactionContextPooled
 from tortoise.connection import get_connections
+from tortoise.exceptions import TransactionManagementError
 
 _SERVER_SETTINGS = {"jit": "off", "random_page_cost": "1.1", "timezone": "UTC"}
 """What every session on PostgreSQL has. Its own estimate of what a row costs that is read by an
@@ -45,6 +46,17 @@ class _Transaction(TransactionContextPooled):
             with contextlib.suppress(AttributeError):
                 get_connections().reset(self.token)
             raise
+
+    async def __aexit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> None:
+        if exc_type is TransactionManagementError:
+            # The stock one leaves such a transaction open. Where nothing can be written any more,
+            # the address may lead to the new primary already: the next ones connect anew.
+            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await self.client.rollback()
+            parent = self.client._parent
+            if parent._pool is not None:
+                await parent._pool.expire_connections()
+        await super().__aexit__(exc_type, exc_value, traceback)
 
 
 class WritingClient(AsyncpgDBClient):

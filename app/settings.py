@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+LEAST_POOL: Final = 2
+"""Connections without which nobody could write, or nobody read."""
+_REGION: Final = re.compile(r"[a-z0-9-]*", re.ASCII)
 
 
 class SettingsError(ValueError):
@@ -177,7 +182,47 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
     for name, value in values.items():
         if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
             raise SettingsError(f"BINDERY_{name.upper()} is {value}; it must not be negative.")
-    return Settings(**values)
+    settings = Settings(**values)
+    _judge(settings)
+    return settings
+
+
+def _judge(settings: Settings) -> None:
+    """Raises SettingsError for what would only be found out by a request, or by a traceback."""
+    for name in ("public_url", "s3_endpoint", "s3_download_url"):
+        _judge_address(f"BINDERY_{name.upper()}", getattr(settings, name))
+    _ = settings.origins, settings.proxies, settings.webhook_networks
+    if settings.database_pool < LEAST_POOL:
+        raise SettingsError(
+            f"BINDERY_DATABASE_POOL is {settings.database_pool}; it must be at least {LEAST_POOL},"
+            " one connection to read and one to write."
+        )
+    if not _REGION.fullmatch(settings.s3_region):
+        raise SettingsError(
+            f"BINDERY_S3_REGION is {settings.s3_region!r}; a region is like eu-central-1."
+        )
+    folder = settings.trusted_documents
+    if folder is not None and not folder.is_dir():
+        raise SettingsError(
+            f"BINDERY_TRUSTED_DOCUMENTS is {str(folder)!r}; there is no such folder."
+        )
+    if settings.only_trusted_documents and folder is None:
+        raise SettingsError(
+            "BINDERY_ONLY_TRUSTED_DOCUMENTS is set, and BINDERY_TRUSTED_DOCUMENTS names no folder:"
+            " no query could be asked."
+        )
+
+
+def _judge_address(name: str, text: str) -> None:
+    try:
+        parts = urllib.parse.urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if text and (not good or parts.query or parts.fragment or parts.username):
+        raise SettingsError(
+            f"{name} is {text!r}; an address is like https://bindery.example, without a query."
+        )
 
 
 _FORMS = {int: "a whole number", float: "a number", str: "a text", Path: "a path"}

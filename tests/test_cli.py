@@ -202,7 +202,7 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(
         url = f"postgresql://someone:hush@{where}?host="
         line = _refusal(capsys, "migrate", "--data", str(tmp_path), "--database", url)
     assert line.startswith("The database does not answer; ")
-    assert line.endswith(f" Database: postgresql://{where}.")
+    assert line.endswith(f" Database: postgresql://{where} (BINDERY_DATABASE).")
     assert "hush" not in line
 
 
@@ -238,7 +238,9 @@ def test_a_damaged_database_is_refused(capsys: pytest.CaptureFixture[str], tmp_p
     for command in (["serve", "--port", "0"], ["worker"]):
         line = _refusal(capsys, *command, "--data", str(tmp_path))
         assert line.startswith("The database is damaged (")
-        assert line.endswith(f"). Restore it from a backup. Database: sqlite://{path}.")
+        assert line.endswith(
+            f"). Restore it from a backup. Database: sqlite://{path} (BINDERY_DATA)."
+        )
 
 
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(
@@ -255,7 +257,8 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(
     line = _refusal(capsys, "serve", "--port", "0", "--data", str(tmp_path))
     assert line == (
         "A newer version of Bindery changed the database (m9999_future). Start that version, or"
-        f" restore the backup from before it. Database: sqlite://{tmp_path / 'bindery.db'}."
+        f" restore the backup from before it. Database: sqlite://{tmp_path / 'bindery.db'}"
+        " (BINDERY_DATA)."
     )
 
 

@@ -261,6 +261,31 @@ async def _lose_postgres() -> None:
             return
 
 
+@POSTGRES
+async def test_a_primary_that_becomes_a_standby_is_told_and_the_new_one_found(
+    opened: str, postgres_server: str
+) -> None:
+    """No connection is closed at the change back: those that could not write are made anew."""
+    name = urllib.parse.urlsplit(opened).path.lstrip("/")
+    operator = await asyncpg.connect(postgres_server)
+    try:
+        await operator.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        await operator.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name
+        )
+        async with asyncio.timeout(5):
+            while True:
+                with pytest.raises(DatabaseUnavailable) as refused:
+                    await database.unit_of_work(lambda connection: _create(connection, "never"))
+                if "can only be read" in str(refused.value):
+                    break
+        await operator.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    finally:
+        await operator.close()
+    await database.unit_of_work(lambda connection: _create(connection, "after"))
+    assert await _names() == ["after"]
+
+
 async def _nothing(connection: database.Connection) -> None:
     await connection.execute_query("SELECT 1")
 

@@ -35,6 +35,16 @@ class Cluster:
         self._server = server
         self.url: str = server.get_uri()
 
+    def sql(self, statement: str) -> str:
+        """Runs a statement as the operator; gives what `psql` prints."""
+        return self._server.psql(statement)
+
+    def demand_password(self, role: str) -> None:
+        """Has this role name its password from now on."""
+        rules = self._server.pgdata / "pg_hba.conf"
+        rules.write_text(f"local all {role} scram-sha-256\n{rules.read_text()}")
+        self.sql("SELECT pg_reload_conf()")
+
     def restart(self, mode: str) -> None:
         """Stops it, and returns when it takes connections again."""
         self._control("restart", "-m", mode, "-l", str(self._server.log))
