@@ -132,8 +132,15 @@ def test_compose_starts_commands_with_settings_that_there_are(name: str) -> None
     _parser().parse_args(arguments)
     own = {key for key in service["environment"] if not key.startswith("AWS_")}
     assert own <= SETTINGS
-    load({key: value for key, value in service["environment"].items() if key in SETTINGS})
+    load({key: _filled(value) for key, value in service["environment"].items() if key in SETTINGS})
     assert (EXAMPLES / "compose" / service["build"] / "Dockerfile").resolve().exists()
+
+
+def _filled(value: str) -> str:
+    """A value with what `env.example` gives in the place of its variables."""
+    text = (EXAMPLES / "compose" / "env.example").read_text()
+    given = dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+    return re.sub(r"\$\{(\w+)[^}]*\}", lambda found: given[found[1]], value)
 
 
 def test_server_and_worker_share_what_they_must() -> None:
