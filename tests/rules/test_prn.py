@@ -27,6 +27,8 @@ def test_the_type_words() -> None:
         "product",
         "release",
         "signing_key",
+        "webhook",
+        "webhook_delivery",
     ]
 
 
