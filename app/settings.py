@@ -66,6 +66,9 @@ class Settings:
         7 * 86_400,
         "Seconds after which an upload that nobody goes on with loses its parts; 0: never.",
     )
+    quota_bytes: int = _setting(
+        0, "Bytes that the parts of each organization may take, stored or not yet; 0: any number."
+    )
     storage_reserve: int = _setting(64 << 20, "Bytes of the disk that uploads must leave free.")
     storage_ballast: int = _setting(
         16 << 20, "Bytes kept beside an SQLite database, to destroy with when its disk is full."

@@ -18,6 +18,7 @@ ERRORS = """errors {
   ... on InvalidTransitionError { state availableTransitions }
   ... on ConflictError { state revision availableTransitions }
   ... on PartsIncompleteError { missing declaredSize storedSize }
+  ... on QuotaExceededError { limit used }
   ... on AlreadyExistsError { existingId existing { id } }
   ... on ForbiddenError { role }
   ... on ArtifactVersionRefusedError { index }

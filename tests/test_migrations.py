@@ -346,6 +346,12 @@ storage_upload
     primary key (blob)
     unique (binary_id)
 
+storage_usage
+    column bytes bigint
+    column organization_id uuid -> organization
+    column quota? bigint
+    primary key (organization_id)
+
 webhook
     column created_at timestamptz
     column enabled boolean

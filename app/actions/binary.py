@@ -26,11 +26,13 @@ async def create_binary(
     description: str = "",
     custom_metadata: object = None,
     parts: Sequence[NewPart] = (),
+    quota: int = 0,
 ) -> Binary:
     """Creates a binary's record, uploadable, and registers parts with it if there are any.
 
-    Raises BadUserInput, NotFound, and AlreadyExists for a target that a binary of the version
-    has which is not destroyed.
+    `quota` is what the server grants, as `usage.count` takes it. Raises BadUserInput, NotFound,
+    QuotaExceeded, and AlreadyExists for a target that a binary of the version has which is not
+    destroyed.
     """
     values: dict[str, Any] = {
         "target": target.target(target_, path=("input", "target")),
@@ -64,7 +66,7 @@ async def create_binary(
         binary,
         after={**facts, "state": State.UPLOADABLE, "artifact_version": prn(version)},
     )
-    await register(unit, binary, checked)
+    await register(unit, binary, checked, quota=quota)
     return binary
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from app import models
-from app.models import Idempotency, Owned
+from app.models import Idempotency, Organization, Owned, Record
 from app.rules.errors import IdempotencyKeyReused
 from app.rules.prn import Kind
 
@@ -59,7 +59,7 @@ async def done_before(
             path=("input", "idempotencyKey"),
         )
     rows = [
-        await _MODELS[Kind(kind)].get_or_none(organization_id=organization_id, id=id)
+        await _present(Kind(kind), id, organization_id=organization_id)
         for kind, id in found.result["rows"]
     ]
     match found.result["shape"]:
@@ -90,3 +90,10 @@ async def keep(
         },
         created_at=at,
     )
+
+
+async def _present(kind: Kind, id: UUID, *, organization_id: UUID) -> Record | None:
+    """A row of the organization as it is now, or the organization itself."""
+    if kind is Kind.ORGANIZATION:
+        return await Organization.get_or_none(id=organization_id)
+    return await _MODELS[kind].get_or_none(organization_id=organization_id, id=id)

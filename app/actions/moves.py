@@ -13,6 +13,7 @@ from uuid import UUID
 from tortoise.expressions import F
 
 from app import database
+from app.actions import usage
 from app.actions.unit import Unit, not_found
 from app.models import Binary, BinaryPart, StorageUpload
 from app.rules.binary import TABLE, Move, State, after, available
@@ -157,6 +158,7 @@ async def drop_parts(unit: Unit, binary_id: UUID) -> None:
         [unit.organization_id, binary_id, unit.at],
         using=unit.connection,
     )
+    await usage.give_back(unit, binary_id)
     await (
         BinaryPart.filter(organization_id=unit.organization_id, binary_id=binary_id)
         .using_db(unit.connection)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app import database
-from app.actions import moves, presence
+from app.actions import moves, presence, usage
 from app.actions.unit import Actor, Unit, action
 from app.models import Binary, BinaryPart, StorageGarbage, StorageIntent, StorageUpload
 from app.rules import digest, part
@@ -44,16 +44,17 @@ class NewPart:
 
 @action(Role.WRITE)
 async def create_binary_parts(
-    unit: Unit, binary_id: UUID, *, parts: Sequence[NewPart]
+    unit: Unit, binary_id: UUID, *, parts: Sequence[NewPart], quota: int = 0
 ) -> list[BinaryPart]:
     """Registers parts of an uploadable binary; the same registration again is the same part.
 
-    Other values for an index replace the old registration and drop its bytes. Raises
-    BadUserInput, NotFound, InvalidTransition.
+    Other values for an index replace the old registration and drop its bytes. `quota` is what the
+    server grants, as `usage.count` takes it. Raises BadUserInput, NotFound, InvalidTransition,
+    QuotaExceeded.
     """
     checked = check_parts(parts)
     binary = await moves.hold(unit, binary_id, what="Parts can't be registered")
-    return await register(unit, binary, checked)
+    return await register(unit, binary, checked, quota=quota)
 
 
 def check_parts(parts: Sequence[NewPart]) -> list[NewPart]:
@@ -75,8 +76,10 @@ def check_parts(parts: Sequence[NewPart]) -> list[NewPart]:
     return checked
 
 
-async def register(unit: Unit, binary: Binary, parts: Sequence[NewPart]) -> list[BinaryPart]:
-    """Registers checked parts of a binary that this unit of work holds."""
+async def register(
+    unit: Unit, binary: Binary, parts: Sequence[NewPart], *, quota: int
+) -> list[BinaryPart]:
+    """Registers checked parts of a binary that this unit of work holds. Raises QuotaExceeded."""
     present = {
         row.index: row
         for row in await BinaryPart.filter(
@@ -105,6 +108,8 @@ async def register(unit: Unit, binary: Binary, parts: Sequence[NewPart]) -> list
         for new in parts
         if new.index not in kept
     ]
+    more = sum(row.size for row in created) - sum(row.size for row in replaced)
+    await usage.count(unit, more, quota=quota)
     await BinaryPart.bulk_create(created, using_db=unit.connection)
     registered = kept | {row.index: row for row in created}
     return [registered[new.index] for new in parts]

@@ -17,7 +17,7 @@ from uuid import UUID
 from app import database
 from app.actions import idempotency
 from app.actions.idempotency import Attempt
-from app.models import Event, Owned
+from app.models import Event, Organization, Owned
 from app.notices import Notice
 from app.rules.access import Role, require
 from app.rules.errors import AlreadyExists, NotFound
@@ -111,7 +111,7 @@ class Unit:
     async def record(
         self,
         kind: str,
-        subject: Owned,
+        subject: Owned | Organization,
         *,
         before: Mapping[str, Any] | None = None,
         after: Mapping[str, Any] | None = None,

@@ -72,6 +72,7 @@ async def create_binary(info: Info, input: CreateBinaryInput) -> Any:
         description=input.description,
         custom_metadata={} if input.custom_metadata is None else input.custom_metadata,
         parts=[part.read() for part in input.parts or ()],
+        quota=info.context.server.settings.quota_bytes,
     )
     await _prepare(info, created.id)
     return created
@@ -122,7 +123,10 @@ class CreateBinaryPartsInput(MutationInput):
 async def create_binary_parts(info: Info, input: CreateBinaryPartsInput) -> Any:
     id = _id(info, input.binary_id)
     registered = await part_actions.create_binary_parts(
-        info.context.actor, id, parts=[part.read() for part in input.parts]
+        info.context.actor,
+        id,
+        parts=[part.read() for part in input.parts],
+        quota=info.context.server.settings.quota_bytes,
     )
     if not await _prepare(info, id):
         return registered

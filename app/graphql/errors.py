@@ -108,6 +108,19 @@ class PartsIncompleteError(UserError):
         return BigInt(root.stored_size)
 
 
+@strawberry.type(description="The organization's parts would take more bytes than it may have.")
+class QuotaExceededError(UserError):
+    refusals = (errors.QuotaExceeded,)
+
+    @derived("The bytes that it may have.")
+    def limit(self, root: strawberry.Parent[errors.QuotaExceeded]) -> BigInt:
+        return BigInt(root.limit)
+
+    @derived("The bytes that its parts take, stored or not yet.")
+    def used(self, root: strawberry.Parent[errors.QuotaExceeded]) -> BigInt:
+        return BigInt(root.used)
+
+
 @strawberry.type(description="A unique value is taken.")
 class AlreadyExistsError(UserError):
     refusals = (errors.AlreadyExists,)
@@ -205,6 +218,7 @@ _TYPED: tuple[type[Any], ...] = (
     InvalidTransitionError,
     ConflictError,
     PartsIncompleteError,
+    QuotaExceededError,
     AlreadyExistsError,
     ForbiddenError,
     ArtifactVersionRefusedError,

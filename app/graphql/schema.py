@@ -13,7 +13,17 @@ from strawberry.schema.schema import StreamResult
 from strawberry.tools import create_type
 from strawberry.types.execution import ExecutionContext, PreExecutionError
 
-from app.graphql import access, artifact, binary, device, product, release, signature, webhook
+from app.graphql import (
+    access,
+    artifact,
+    binary,
+    device,
+    organization,
+    product,
+    release,
+    signature,
+    webhook,
+)
 from app.graphql.errors import ERRORS, told
 from app.graphql.gate import Gate
 from app.graphql.queries import Query
@@ -57,7 +67,17 @@ Mutation: Any = create_type(
     "Mutation",
     [
         field
-        for noun in (product, device, artifact, binary, signature, release, access, webhook)
+        for noun in (
+            product,
+            device,
+            artifact,
+            binary,
+            signature,
+            release,
+            access,
+            webhook,
+            organization,
+        )
         for field in noun.MUTATIONS
     ],
     description="Everything that can be done. Each mutation is one transaction.",

@@ -17,12 +17,14 @@ from app.graphql.values import (
     VERIFICATION,
     HttpHeader,
     Phase,
+    Storage,
     Verification,
     WebhookAttempt,
     attempt_of,
     phase_of,
     verification_of,
 )
+from app.reads import usage
 from app.rules import binary as rules
 from app.rules.access import Role
 from app.rules.part import PartState
@@ -48,6 +50,11 @@ class Organization(Recorded):
     products: Connection[Product] = to_many(lists.PRODUCTS, None, "Its products.")
     signing_keys: Connection[SigningKey] = to_many(lists.SIGNING_KEYS, None, "Its signing keys.")
     webhooks: Connection[Webhook] = to_many(lists.WEBHOOKS, None, "Its webhooks.")
+
+    @edge("What its content takes, and may take.")
+    async def storage(self, root: strawberry.Parent[models.Organization], info: Info) -> Storage:
+        granted = info.context.server.settings.quota_bytes
+        return await usage.of(root.id, default=granted)  # type: ignore[return-value]
 
 
 @strawberry.type(description="A kind of device.")

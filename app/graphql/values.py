@@ -14,6 +14,12 @@ from app.rules import binary as rules
 from app.rules.webhook import Failure
 
 
+@strawberry.type(description="What an organization's content takes.")
+class Storage:
+    used: BigInt = plain("Bytes of all its parts, whether they have come or not.", name="usedBytes")
+    quota: BigInt | None = plain("Bytes that these may be; null: any number.", name="quotaBytes")
+
+
 @strawberry.type(description="The server's own verification of a binary's content.")
 class Verification:
     status: rules.VerificationStatus = plain("How far it has come.", name="status")

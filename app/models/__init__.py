@@ -9,6 +9,7 @@ from app.models.binary import (
     StorageGarbage,
     StorageIntent,
     StorageUpload,
+    StorageUsage,
 )
 from app.models.bundle import Bundle, BundleVersion
 from app.models.device import Device
@@ -45,6 +46,7 @@ __all__ = [
     "StorageGarbage",
     "StorageIntent",
     "StorageUpload",
+    "StorageUsage",
     "Webhook",
     "WebhookDelivery",
     "WebhookLane",

@@ -97,6 +97,17 @@ class StorageUpload(Model):
         table = "storage_upload"
 
 
+class StorageUsage(Model):
+    """What the parts of an organization take, stored or not yet, and its own limit of that."""
+
+    organization_id = fields.UUIDField(primary_key=True)
+    bytes = fields.BigIntField()
+    quota = fields.BigIntField(null=True)
+
+    class Meta:
+        table = "storage_usage"
+
+
 class StorageGarbage(Model):
     """A blob whose file may exist, though no row holds it any more."""
 

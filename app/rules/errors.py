@@ -405,6 +405,17 @@ class QueryTimeout(BinderyError):
 # What the server itself lacks.
 
 
+@dataclass(eq=False, kw_only=True)
+class QuotaExceeded(BinderyError):
+    """The organization's parts would take more bytes than it may have."""
+
+    code = "QUOTA_EXCEEDED"
+    http_status = 507
+
+    limit: int
+    used: int
+
+
 class StorageFull(BinderyError):
     """The disk is too full to take this; nothing was stored."""
 

@@ -51,6 +51,7 @@ KINDS: Final = (
     "device.report",
     "device.unpin",
     "device.update",
+    "organization.set_quota",
     "product.archive",
     "product.create",
     "product.unarchive",

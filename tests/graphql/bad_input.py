@@ -135,6 +135,7 @@ VALID: Final[dict[str, Input]] = {
     "retireSigningKey": {"signingKeyId": The("unused_key")},
     "revokeApiKey": {"apiKeyId": The("api_key")},
     "rotateWebhookSecret": {"webhookId": The("webhook")},
+    "setQuota": {},
     "signBinary": {
         "binaryId": The("binary_signable"),
         "signingKeyId": The("signing_key"),
@@ -166,6 +167,7 @@ ADMIN_ONLY: Final = {
     "retireSigningKey",
     "revokeApiKey",
     "rotateWebhookSecret",
+    "setQuota",
     "testWebhook",
     "updateWebhook",
 }
@@ -441,6 +443,34 @@ def _metadata() -> Iterator[Row]:
                 message=message,
                 facts=at("customMetadata"),
             )
+
+
+def _quota() -> Iterator[Row]:
+    rule = "parts that the organization's quota has no room for"
+    huge = [{"index": 1, "size": 5 << 30, "hash": HASH}]
+    refused: dict[str, Any] = {"limit": str(4 << 30), **at("parts")}
+    for name, binary, more in (
+        ("createBinary", {**VALID["createBinary"], "target": "x-new"}, 5 << 30),
+        # Its part of 10 bytes would be replaced.
+        ("createBinaryParts", {"binaryId": The("binary_uploadable")}, (5 << 30) - 10),
+    ):
+        yield Row(
+            name=f"{name} beyond the quota",
+            rule=rule,
+            send=Mutation(name, {**binary, "parts": huge}),
+            code="QUOTA_EXCEEDED",
+            message=f"{more} bytes more are too many:…",
+            facts=refused,
+        )
+    for size in (-1, (4 << 30) + 1):
+        yield Row(
+            name=f"a quota of {size} bytes",
+            rule="a quota below 0, or above what the server grants",
+            send=Mutation("setQuota", {"bytes": size}),
+            code="BAD_USER_INPUT",
+            message=f"A quota is 0 to {4 << 30} bytes on this server, not {size}.",
+            facts=at("bytes"),
+        )
 
 
 def _parts() -> Iterator[Row]:
@@ -2002,6 +2032,7 @@ ROWS: Final[tuple[Row, ...]] = (
     *_digests(),
     *_metadata(),
     *_parts(),
+    *_quota(),
     *_duplicates(),
     *_signatures(),
     *_moves(),

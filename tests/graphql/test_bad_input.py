@@ -161,6 +161,7 @@ async def world(
         data=data / "data",
         database=url,
         storage_reserve=0,
+        quota_bytes=4 << 30,
         rate_requests=1_000_000,
         rate_cost=1_000_000_000,
         # What was tried once is not tried again while the tests compare the tables.

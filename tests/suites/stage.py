@@ -59,6 +59,8 @@ async def staged(kind: str, address: Callable[[], str]) -> AsyncIterator[Stage]:
                 data=Path(folder) / "data",
                 database=url,
                 storage_reserve=0,
+                # So that it can be exceeded, too.
+                quota_bytes=4 << 30,
                 # Many more requests than people send are sent here, and none is to be refused.
                 rate_requests=_UNLIMITED,
                 rate_cost=_UNLIMITED,
