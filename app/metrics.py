@@ -98,6 +98,14 @@ class Metrics:
         self._lost = self._counter(
             "bindery_log_lines_lost", "Lines of the log that were dropped, since nobody read them."
         )
+        self._webhooks = self._counter(
+            "bindery_webhook_attempts", "Attempts to send a webhook, by what came of it.", "outcome"
+        )
+        for outcome in ("delivered", "pending", "dead", "lost"):
+            self._webhooks.labels(outcome)
+        self.waiting = self._gauge(
+            "bindery_webhook_deliveries_waiting", "Events that are still to be sent to webhooks."
+        )
         self.binaries = self._gauge("bindery_binaries", "Binaries, by state.", "state")
         self.content = self._gauge(
             "bindery_binary_bytes", "The sizes of binaries added up, by state.", "state"
@@ -151,6 +159,10 @@ class Metrics:
     def line_lost(self) -> None:
         """Counts a line of the log that found no room."""
         self._lost.inc()
+
+    def webhook(self, outcome: str) -> None:
+        """Counts an attempt to send a webhook: `delivered`, `pending` (again), `dead`, `lost`."""
+        self._webhooks.labels(outcome).inc()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

@@ -115,6 +115,7 @@ def _tell(metrics: Metrics, found: census.Census) -> None:
     metrics.stuck.set(found.stuck)
     metrics.garbage.set(found.garbage)
     metrics.intents.set(found.unfinished)
+    metrics.waiting.set(found.webhooks)
     for health in (ContentHealth.CORRUPT, ContentHealth.MISSING):
         metrics.damaged.labels(health.value).set(found.damaged.get(health.value, 0))
 
@@ -129,5 +130,5 @@ def _forget(metrics: Metrics) -> None:
         metrics.damaged,
     ):
         gauge.clear()
-    for single in (metrics.stuck, metrics.garbage, metrics.intents):
+    for single in (metrics.stuck, metrics.garbage, metrics.intents, metrics.waiting):
         single.set(float("nan"))

@@ -28,7 +28,8 @@ FROM binary_record WHERE state = 'HASHING' GROUP BY verification_status
 """
 _BLOBS = """
 SELECT (SELECT COUNT(*) FROM storage_gc) AS garbage,
-    (SELECT COUNT(*) FROM storage_intent) AS unfinished
+    (SELECT COUNT(*) FROM storage_intent) AS unfinished,
+    (SELECT COUNT(*) FROM webhook_delivery WHERE state = 'PENDING') AS webhooks
 """
 
 # The words of the partial index stand in the statement, so that it is found.
@@ -54,6 +55,8 @@ class Census:
     """Binaries in hashing that are due for `STUCK` or longer."""
     garbage: int
     unfinished: int
+    webhooks: int
+    """Events that are still to be sent."""
     damaged: dict[str, int]
     """By health: how many binaries have content that was found corrupt or missing."""
 
@@ -73,5 +76,6 @@ async def take(*, at: datetime) -> Census:
         stuck=sum(row["stuck"] for row in queue),
         garbage=blobs["garbage"],
         unfinished=blobs["unfinished"],
+        webhooks=blobs["webhooks"],
         damaged={row["health"]: row["n"] for row in await database.query(_DAMAGED)},
     )

@@ -1,4 +1,4 @@
-"""The worker: takes records to verify off the queue, has garbage erased and content looked at."""
+"""The worker: verifies what is queued, has garbage erased, content looked at, webhooks sent."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 from app.actions import verification
 from app.rules.errors import DatabaseUnavailable, StorageFull
 from app.server import Server
+from app.worker.delivering import Delivering
 from app.worker.erasing import Erasing
 from app.worker.hashing import Hashing
 from app.worker.pace import Pace, woken
@@ -25,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Verifies, erases and looks at content again in the background of one process.
+    """Verifies, erases, looks at content again and sends webhooks, behind one process.
 
     Any number may share a PostgreSQL.
 
@@ -46,6 +47,7 @@ class Worker:
         self._pace = Pace(poll_seconds)
         self._lease_seconds: float = lease_seconds or server.settings.lease_seconds
         self._erasing = Erasing(server.store, interval=poll_seconds)
+        self._delivering = Delivering(server, interval=poll_seconds)
         self._stopped = False
         self._running: set[asyncio.Task[None]] = set()
         self._hashing: set[Hashing] = set()
@@ -59,7 +61,10 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop` is called. The database and the store are open until it returns."""
-        loops = [asyncio.create_task(self._erasing.run())]
+        loops = [
+            asyncio.create_task(self._erasing.run()),
+            asyncio.create_task(self._delivering.run()),
+        ]
         if self._server.settings.scrub_bytes_per_second:
             loops.append(asyncio.create_task(_scrubbing(self._server).run()))
         if self._server.settings.upload_abandoned_seconds:
@@ -69,6 +74,7 @@ class Worker:
                 self._occupy_slot()
                 if await woken(self._server.work, within=self._pace.seconds):
                     self._erasing.wake()
+                    self._delivering.wake()
         finally:
             self.stop()
             for loop in loops:

@@ -17,8 +17,9 @@ program on the same machine that asks `127.0.0.1`, `::1` or `localhost` directly
 a proxy forwards is never local.
 
 Each process counts its own work since its start. What the database knows (binaries, verifications,
-leases, blobs) is the same for all of them, counts every organization, and is at most 10 seconds
-old. While the database does not answer, `bindery_database_up` is 0 and those are left out or `NaN`.
+leases, blobs, webhooks) is the same for all of them, counts every organization, and is at most
+10 seconds old. While the database does not answer, `bindery_database_up` is 0 and those are left
+out or `NaN`.
 
 `operation` is the root field of the schema that was asked for; `several` where there were more
 than one, `introspection`, and `unknown` or `refused` for what is not in the schema or was not let
@@ -34,6 +35,7 @@ Beside them stand `process_cpu_seconds_total`, `process_resident_memory_bytes`, 
 What is worth an alert: `bindery_database_up == 0`; `bindery_stuck_hashing > 0` for ten minutes;
 `bindery_damaged_binaries > 0` ([what to do](durability.md));
 `bindery_garbage_blobs` that grows for an hour (content that can't be erased);
+`increase(bindery_webhook_attempts_total{outcome="dead"}[1h]) > 0` ([webhooks](webhooks.md));
 `rate(bindery_errors_total{code=~"STORAGE_.*|DATABASE_UNAVAILABLE|INTERNAL_SERVER_ERROR"}[5m]) > 0`.
 """
 

@@ -13,6 +13,7 @@ from app.server import Server
 from tests.api import Api, Json
 from tests.conftest import new_api
 from tests.graphql.world import HOOK
+from tests.rules.test_address import HOSTILE
 
 HOOKS = "id name url eventKinds enabled previousUntil"
 LOG = (
@@ -156,3 +157,14 @@ async def test_what_was_done_is_sent_again_under_its_id(api: Api) -> None:
     )
     assert again == {"id": found, "state": "PENDING", "endedAt": None}
     assert await models.WebhookLane.filter(subject_id=row.subject_id).count() == 1
+
+
+async def test_hostile_urls_can_t_be_set(api: Api) -> None:
+    for _, url in HOSTILE:
+        if ".test:" in url:
+            # The name is one of the tests of the sender, which say what it resolves to.
+            continue
+        told = {"name": "hook", "url": url.format(port=9)}
+        refused = await api.fail("createWebhook", "webhook { id }", **told)
+        assert (refused["code"], refused["path"]) == ("WEBHOOK_URL_REFUSED", ["input", "url"]), url
+    assert await models.Webhook.all().count() == 0

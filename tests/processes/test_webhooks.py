@@ -1,0 +1,121 @@
+"""A process that sends webhooks is killed between attempts, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import select
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.api import Api
+from tests.processes.served import PATIENCE, client, command, environment, new_key, served
+from tests.receiver import LOOPBACK, Message, Receiver, receiving, status, verify
+
+SETTINGS: dict[str, Any] = {
+    "lease_seconds": 1,
+    "webhook_seconds": 1,
+    "webhook_retry_seconds": 0.05,
+    "webhook_allowed_networks": LOOPBACK,
+}
+CHANGES = 6
+
+
+@contextlib.contextmanager
+def working(data: Path, database: str) -> Iterator[subprocess.Popen[str]]:
+    """A worker beside the servers of a PostgreSQL."""
+    with subprocess.Popen(
+        command("worker", data=data, database=database),
+        env=environment(**SETTINGS),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
+            assert ready
+            yield process
+        finally:
+            process.kill()
+
+
+async def hooked(api: Api, receiver: Receiver) -> str:
+    """The secret of a webhook."""
+    payload = await api.mutate(
+        "createWebhook",
+        "secret",
+        name="hook",
+        url=receiver.url,
+        eventKinds=["product.create", "product.update"],
+    )
+    assert payload["errors"] == []
+    secret: str = payload["secret"]
+    return secret
+
+
+async def changed(api: Api, receiver: Receiver) -> dict[str, list[str]]:
+    """Changes of two products, once the first attempts were made; the events of each."""
+    products = [await api.product(f"product-{n}") for n in range(2)]
+    for n in range(CHANGES):
+        for place, id in enumerate(products):
+            name = f"product-{place}-{n}"
+            await api.do("updateProduct", "product { id }", productId=id, name=name)
+    await some(receiver, 3)
+    query = """query($id: ID!) { product(id: $id) {
+      events(orderBy: {field: CREATED_AT}) { nodes { id } } } }"""
+    found = {}
+    for id in products:
+        events = (await api.ask(query, id=id))["product"]["events"]["nodes"]
+        found[id] = [one["id"] for one in events]
+    return found
+
+
+async def some(receiver: Receiver, count: int) -> None:
+    """Waits for so many requests."""
+    async with asyncio.timeout(PATIENCE):
+        while len(receiver.came) < count:  # noqa: ASYNC110 - another process's.
+            await asyncio.sleep(0.02)
+
+
+async def all_of(receiver: Receiver, events: dict[str, list[str]], secret: str) -> None:
+    """Waits until each event was taken, in the order of its subject; all of it was signed."""
+    async with asyncio.timeout(PATIENCE):
+        while receiver.subjects() != events:  # noqa: ASYNC110 - another process's.
+            await asyncio.sleep(0.05)
+    for message in receiver.came:
+        assert verify(secret, message.headers, message.body) == message.id
+
+
+def failing(message: Message) -> bytes | None:
+    """Every other one hangs, so that the kill finds something on its way."""
+    return None if sum(message.id.encode()) % 2 else status(503)
+
+
+async def test_a_killed_worker_leaves_all_to_the_next(database_url: str, tmp_path: Path) -> None:
+    postgres = database_url if database_url.startswith("postgres") else ""
+    data, log = tmp_path / "data", tmp_path / "log"
+    key = new_key(data=data, database=postgres)
+    server = {"data": data, "log": log, "database": postgres, **SETTINGS}
+    async with receiving(failing) as receiver:
+        if postgres:
+            with served(**server, worker=False) as one:
+                async with client(one, key) as api:
+                    secret = await hooked(api, receiver)
+                    with working(data, postgres) as worker:
+                        events = await changed(api, receiver)
+                        worker.kill()
+                        worker.wait()
+                    receiver.answer = lambda _: status(200)
+                    with working(data, postgres):
+                        await all_of(receiver, events, secret)
+            return
+        with served(**server) as one:
+            async with client(one, key) as api:
+                secret = await hooked(api, receiver)
+                events = await changed(api, receiver)
+                one.kill()
+        receiver.answer = lambda _: status(200)
+        with served(**server):
+            await all_of(receiver, events, secret)
