@@ -31,7 +31,7 @@ from app.client import commands as client
 from app.console import Stop, alone, named, reason, told, usable
 from app.graphql.transport import MAX_BODY
 from app.http.protocol import DeadlineProtocol, SocketProtocol
-from app.main import create_app, running
+from app.main import create_app, running, watched
 from app.rules.access import Role
 from app.rules.errors import BinderyError
 from app.server import Server
@@ -79,7 +79,13 @@ def _parser() -> argparse.ArgumentParser:
         "--demo", action="store_true", help="load the demo data set first, and print a key for it"
     )
 
-    _command(commands, "worker", _work, "verify and erase content, beside servers on PostgreSQL")
+    worker = _command(
+        commands, "worker", _work, "verify and erase content, beside servers on PostgreSQL"
+    )
+    worker.add_argument("--host", default="127.0.0.1", help="where to tell it (%(default)s)")
+    worker.add_argument(
+        "--port", type=_port, help="where to tell /metrics and /health; without it: nowhere"
+    )
     _command(commands, "migrate", _migrate, "bring the database to this version")
     _command(commands, "demo", _demo, "load the demo data set, and print a key for it")
 
@@ -163,8 +169,7 @@ def spare_what_stays() -> None:
 async def _serving(
     listening: Listening, server: Server, listener: socket.socket, chosen: argparse.Namespace
 ) -> None:
-    host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
-    address = f"http://{host}:{listener.getsockname()[1]}"
+    address = _address(chosen, listener)
     with told(server.settings):
         async with running(server):
             listening.news = f"Bindery serves on {address}/graphql"
@@ -173,6 +178,11 @@ async def _serving(
                 listening.news += _demo_news(secret, address)
             spare_what_stays()
             await listening.serve(sockets=[listener])
+
+
+def _address(chosen: argparse.Namespace, listener: socket.socket) -> str:
+    host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
+    return f"http://{host}:{listener.getsockname()[1]}"
 
 
 def _demo_news(secret: str, address: str) -> str:
@@ -229,21 +239,36 @@ def _on_end(end: Callable[[signal.Signals], object]) -> None:
         loop.add_signal_handler(one, end, one)
 
 
-def _work(_chosen: argparse.Namespace, settings: Settings) -> int:
-    async def run(server: Server) -> None:
-        told_to_end = asyncio.Event()
-        _on_end(lambda _: told_to_end.set())
-        with told(settings):
-            async with running(server):
-                print(f"Bindery works for {named(settings)}", flush=True)
-                await told_to_end.wait()
-
+def _work(chosen: argparse.Namespace, settings: Settings) -> int:
     settings = dataclasses.replace(settings, worker=True)
-    with alone(settings, "It does this work itself, unless BINDERY_WORKER is false."):
+    with (
+        alone(settings, "It does this work itself, unless BINDERY_WORKER is false."),
+        contextlib.ExitStack() as stack,
+    ):
+        listener = None
+        if chosen.port is not None:
+            listener = stack.enter_context(contextlib.closing(_bound(chosen.host, chosen.port)))
         server = _app(settings).state.server
-        with log.writing(settings, lost=server.metrics.line_lost):
-            asyncio.run(run(server))
+        stack.enter_context(log.writing(settings, lost=server.metrics.line_lost))
+        asyncio.run(_working(server, listener, chosen))
     return 0
+
+
+async def _working(
+    server: Server, listener: socket.socket | None, chosen: argparse.Namespace
+) -> None:
+    news = f"Bindery works for {named(server.settings)}"
+    with told(server.settings):
+        async with running(server):
+            if listener is None:
+                told_to_end = asyncio.Event()
+                _on_end(lambda _: told_to_end.set())
+                print(news, flush=True)
+                await told_to_end.wait()
+            else:
+                listening = Listening(watched(server))
+                listening.news = f"{news} and tells of it on {_address(chosen, listener)}/metrics"
+                await listening.serve(sockets=[listener])
 
 
 def _migrate(_chosen: argparse.Namespace, settings: Settings) -> int:

@@ -21,7 +21,7 @@ from app.graphql.stream import Socket
 from app.graphql.view import GraphQLView
 from app.http.access_log import AccessLog
 from app.http.refusal import refusal
-from app.http.routes import routes
+from app.http.routes import routes, watching
 from app.rules.errors import NotFound
 from app.secret import read_secret
 from app.server import Server
@@ -53,11 +53,24 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=[*endpoints, *routes(server)],
         middleware=[
-            Middleware(AccessLog, proxies=settings.proxies),
+            Middleware(AccessLog, proxies=settings.proxies, answered=server.metrics.answered),
             *cross_origin(settings),
         ],
         exception_handlers={404: missing},
         lifespan=lifespan,
+    )
+    app.state.server = server
+    return app
+
+
+def watched(server: Server) -> Starlette:
+    """What a worker tells of itself: its metrics and its health, and nothing else."""
+    app = Starlette(
+        routes=watching(server),
+        middleware=[
+            Middleware(AccessLog, proxies=server.settings.proxies, answered=server.metrics.answered)
+        ],
+        exception_handlers={404: missing},
     )
     app.state.server = server
     return app

@@ -65,6 +65,12 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.plans = Plans(self.registry)
+        self._answered = self._counter(
+            "bindery_requests",
+            "Requests by route and status; 0: without an answer.",
+            "route",
+            "status",
+        )
         self._operations = self._counter(
             "bindery_operations", "GraphQL operations that were let in.", "operation"
         )
@@ -126,6 +132,10 @@ class Metrics:
             "bindery_damaged_binaries", "Binaries that are not served, by health.", "health"
         )
         self.database = self._gauge("bindery_database_up", "Whether the database answers.")
+
+    def answered(self, route: str, status: int) -> None:
+        """Counts a request that is over; `route` is one of few, whatever was asked for."""
+        self._answered.labels(route, str(status)).inc()
 
     def operation(self, name: str, *, cost: int) -> None:
         """Counts one operation; `name` is one of the schema's root fields, or the like."""

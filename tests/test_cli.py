@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import select
 import signal
 import socket
@@ -260,6 +261,24 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(
         f" restore the backup from before it. Database: sqlite://{tmp_path / 'bindery.db'}"
         " (BINDERY_DATA)."
     )
+
+
+def test_a_worker_tells_its_metrics_and_its_health_where_it_is_asked_to(tmp_path: Path) -> None:
+    command = [str(BINDERY), "worker", "--port", "0", "--data", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline().strip()
+            (address,) = re.findall(r" and tells of it on (http://\S+)/metrics$", line)
+            assert httpx.get(f"{address}/health/ready", trust_env=False).status_code == 200
+            metrics = httpx.get(f"{address}/metrics", trust_env=False)
+            assert "bindery_lease_events_total" in metrics.text
+            # It has no other door.
+            assert httpx.post(f"{address}/graphql", trust_env=False, json={}).status_code == 404
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
 
 
 def test_a_worker_works_until_it_is_told_to_end(tmp_path: Path) -> None:

@@ -101,6 +101,28 @@ async def test_errors_are_counted_at_every_door(api: Api, http: httpx.AsyncClien
     assert numbers["bindery_errors_total URL_INVALID http"] == 1
 
 
+async def test_requests_are_counted_by_route_and_status(api: Api, http: httpx.AsyncClient) -> None:
+    await api.ask("{ viewer { role } }")
+    await Api(http, "bky_" + "x" * 43).post("{ viewer { role } }")
+    await http.put("/upload/nothing")
+    for path in ("/secret-path", "/graphql/below", "/healthy", "/health/live"):
+        await http.get(path)
+    numbers = await told(http)
+    counted = {
+        name.partition(" ")[2]: value
+        for name, value in numbers.items()
+        if name.startswith("bindery_requests_total")
+    }
+    assert counted == {
+        "graphql 200": 1,
+        "graphql 401": 1,
+        "graphql 404": 1,
+        "upload 403": 1,
+        "other 404": 2,
+        "health 200": 1,
+    }
+
+
 async def test_who_is_told(server: Server, http: httpx.AsyncClient) -> None:
     async def status(**headers: str) -> int:
         return (await http.get("/metrics", headers=headers)).status_code

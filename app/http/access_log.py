@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Callable
 from typing import Any, Final
 from uuid import uuid4
 
@@ -21,6 +22,8 @@ LONGEST_PATH: Final = 200
 """How many characters of a path are told; no path of this server has as many."""
 HEADER: Final = b"x-request-id"
 """Where an answer tells the id of its request, and where a caller may choose it."""
+ROUTES: Final = frozenset({"graphql", "upload", "content", "health", "metrics"})
+"""The first segments of the paths that are told apart; the explorer's are `other`."""
 _CHOSEN: Final = re.compile(rb"[A-Za-z0-9._:-]{8,128}")
 
 log = logging.getLogger(ACCESS)
@@ -30,11 +33,19 @@ class AccessLog:
     """The first that a request meets: gives it an id and its true origin, and notes its end.
 
     The id is the caller's, where it sent one, so that its log and this one can be read together.
-    Whoever finds out the key of a request puts its id into `request.state.key`.
+    Whoever finds out the key of a request puts its id into `request.state.key`. `answered` is told
+    the route and the status of each request, and 0 of one that had no answer.
     """
 
-    def __init__(self, app: ASGIApp, *, proxies: tuple[Network, ...] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        answered: Callable[[str, int], None],
+        proxies: tuple[Network, ...] = (),
+    ) -> None:
         self._app = app
+        self._answered = answered
         self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,8 +61,15 @@ class AccessLog:
         try:
             await self._app(scope, receive, seen)
         finally:
+            self._answered(_route(scope["path"]), seen.status or 0)
             if log.isEnabledFor(logging.INFO):
                 _tell(scope, seen, at=at, seconds=time.perf_counter() - begun)
+
+
+def _route(path: str) -> str:
+    """Which route a path belongs to, by its first segment; no other word of a caller's."""
+    first = path[1:].partition("/")[0]
+    return first if first in ROUTES else "other"
 
 
 def _chosen(scope: Scope) -> str | None:

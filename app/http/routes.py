@@ -23,8 +23,18 @@ def routes(server: Server) -> list[Route]:
         Route(
             "/content/{rest:path}", counted(partial(content.get, server), methods=content.METHODS)
         ),
+        *watching(server),
+        *explorer.routes(),
+    ]
+
+
+def watching(server: Server) -> list[Route]:
+    """The routes by which an operator watches a process, and that a worker has as well."""
+    return [
         Route("/health/live", Door(health.live, methods=health.METHODS)),
         Route("/health/ready", Door(partial(health.ready, server), methods=health.METHODS)),
-        Route("/metrics", counted(metrics.MetricsPage(server), methods=metrics.METHODS)),
-        *explorer.routes(),
+        Route(
+            "/metrics",
+            Door(metrics.MetricsPage(server), methods=metrics.METHODS, metrics=server.metrics),
+        ),
     ]

@@ -166,6 +166,8 @@ def test_a_server_in_compose_is_asked_where_it_listens() -> None:
     command, ports = SERVICES["server"]["command"], SERVICES["server"]["ports"]
     port = command[command.index("--port") + 1]
     assert [one.split(":")[-1] for one in ports] == [port]
+    worker = SERVICES["worker"]["command"]
+    assert worker[worker.index("--port") + 1] == port
     health = (ROOT / "docker" / "healthcheck.py").read_text()
     assert f"PORT = {port}\n" in health
 

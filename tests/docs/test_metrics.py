@@ -16,10 +16,11 @@ of any organization, or the secret of `BINDERY_METRICS_TOKEN`, as `Authorization
 program on the same machine that asks `127.0.0.1`, `::1` or `localhost` directly, without one. What
 a proxy forwards is never local.
 
-Each process counts its own work since its start. What the database knows (binaries, verifications,
-leases, blobs, webhooks) is the same for all of them, counts every organization, and is at most
-10 seconds old. While the database does not answer, `bindery_database_up` is 0 and those are left
-out or `NaN`.
+Each process counts its own work since its start; a worker tells its own with
+`bindery worker --port`, and has `/health/live` and `/health/ready` there too. What the database
+knows (binaries, verifications, leases, blobs, webhooks) is the same for all of them, counts every
+organization, and is at most 10 seconds old. While the database does not answer,
+`bindery_database_up` is 0 and those are left out or `NaN`.
 
 `operation` is the root field of the schema that was asked for; `several` where there were more
 than one, `introspection`, and `unknown` or `refused` for what is not in the schema or was not let
