@@ -14,9 +14,10 @@ import pytest
 from app import cli
 from app.lines import Lines
 from app.log import LONGEST, as_json, as_text, hidden, request_id
-from app.rules.access import new_secret
+from app.rules.access import KEY_PREFIX
 
-KEY = new_secret()
+KEY = KEY_PREFIX + 43 * "k"
+"""In the form of a key, and the same in each process, since tests are named by it."""
 
 
 def record(text: str, *values: object, error: BaseException | None = None) -> logging.LogRecord:
