@@ -75,6 +75,8 @@ class Rows:
         ]
         for number in range(binaries):
             self._binary(number, versions[number // PER_VERSION])
+        taken = sum(len(data) for data in self.blobs.values())
+        self.tables["storage_usage"] = [{"organization_id": self._organization, "bytes": taken}]
         self._rollout(versions)
 
     def _add(self, table: str, **values: Any) -> UUID:

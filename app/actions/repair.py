@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app import database
-from app.actions import moves
+from app.actions import moves, usage
 from app.actions.content import erase_garbage
 from app.actions.health import mark
 from app.actions.unit import Actor, Unit, action
@@ -243,6 +243,13 @@ async def _recount(unit: Unit, binary_id: UUID) -> bool:
     return True
 
 
+async def _recount_usage(organization_id: str) -> bool:
+    async def body(connection: database.Connection) -> bool:
+        return await usage.recount(UUID(organization_id), using=connection)
+
+    return await database.unit_of_work(body)
+
+
 @action(Role.ADMIN)
 async def _drop_claim(unit: Unit, claim_id: UUID) -> bool:
     claim = await ReleaseClaim.get_or_none(organization_id=unit.organization_id, id=claim_id)
@@ -265,6 +272,7 @@ _MENDS: Final[dict[Damage, Mend]] = {
     Damage.DESTROYED_WITH_PARTS: _of(Binary, _finish_destruction),
     Damage.EPOCH_BEHIND: _of(Binary, _raise_epoch),
     Damage.COUNTER_WRONG: _of(Binary, _recount),
+    Damage.USAGE_WRONG: _recount_usage,
     Damage.HASHING_STUCK: _of(Binary, _requeue),
     Damage.LEASE_DEAD: _of(Binary, _requeue),
     Damage.LEASE_STRAY: _of(Binary, _drop_lease),

@@ -30,6 +30,14 @@ UPDATE storage_usage SET bytes = bytes - (
     SELECT COALESCE(SUM(size), 0) FROM binary_part WHERE organization_id = $1 AND binary_id = $2
 ) WHERE organization_id = $1
 """
+_RECOUNT: Final = """
+INSERT INTO storage_usage (organization_id, bytes)
+SELECT o.id, COALESCE(SUM(p.size), 0)
+FROM organization o LEFT JOIN binary_part p ON p.organization_id = o.id
+WHERE o.id = $1 GROUP BY o.id
+ON CONFLICT (organization_id) DO UPDATE SET bytes = excluded.bytes
+RETURNING bytes
+"""
 _SET: Final = """
 INSERT INTO storage_usage (organization_id, bytes, quota) VALUES ($1, 0, $2)
 ON CONFLICT (organization_id) DO UPDATE SET quota = excluded.quota
@@ -66,6 +74,11 @@ async def _refuse(unit: Unit, more: int, quota: int) -> None:
 async def give_back(unit: Unit, binary_id: UUID) -> None:
     """Counts the parts of a binary no longer, which are deleted by this unit of work."""
     await database.execute(_RETURN_ALL, [unit.organization_id, binary_id], using=unit.connection)
+
+
+async def recount(organization_id: UUID, *, using: database.Connection) -> bool:
+    """Counts an organization's parts anew, while no server runs; whether there is such a one."""
+    return bool(await database.query(_RECOUNT, [organization_id], using=using))
 
 
 @action(Role.ADMIN)

@@ -79,6 +79,18 @@ CHECKS: Final = (
         """,
     ),
     Check(
+        Damage.USAGE_WRONG,
+        "The organization's parts take {taken} bytes, and {counted} are counted.",
+        """
+        SELECT o.id, COALESCE(u.bytes, 0) AS counted, COALESCE(p.taken, 0) AS taken
+        FROM organization o LEFT JOIN storage_usage u ON u.organization_id = o.id
+        LEFT JOIN (
+            SELECT organization_id, SUM(size) AS taken FROM binary_part GROUP BY organization_id
+        ) p ON p.organization_id = o.id
+        WHERE COALESCE(u.bytes, 0) <> COALESCE(p.taken, 0)
+        """,
+    ),
+    Check(
         Damage.PARTS_INCOMPLETE,
         "Its valid parts have {stored} bytes, and it should have {size}.",
         f"""

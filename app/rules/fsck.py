@@ -31,6 +31,7 @@ class Damage(StrEnum):
     STATE_IMPOSSIBLE = "STATE_IMPOSSIBLE"
     EPOCH_BEHIND = "EPOCH_BEHIND"
     COUNTER_WRONG = "COUNTER_WRONG"
+    USAGE_WRONG = "USAGE_WRONG"
     PARTS_INCOMPLETE = "PARTS_INCOMPLETE"
     PARTS_GAP = "PARTS_GAP"
     PART_IMPOSSIBLE = "PART_IMPOSSIBLE"
@@ -78,6 +79,7 @@ MEND: Final = {
     Damage.STATE_IMPOSSIBLE: "Reset the binary and upload again; if signed, restore a backup.",
     Damage.EPOCH_BEHIND: "Repair: else URLs of an earlier upload may be good again.",
     Damage.COUNTER_WRONG: "Repair: the parts say what it must be.",
+    Damage.USAGE_WRONG: "Repair: else its quota is held against what is not there, or is not held.",
     Damage.PARTS_INCOMPLETE: "Reset the binary and upload again; if signed, restore a backup.",
     Damage.PARTS_GAP: "Reset the binary and upload again; if signed, restore a backup.",
     Damage.PART_IMPOSSIBLE: "Reset the binary and upload again; if signed, restore a backup.",
@@ -112,6 +114,7 @@ REPAIR: Final = {
     Damage.MARK_STALE: "The mark is taken away, and the binary served.",
     Damage.EPOCH_BEHIND: "The epoch is raised to what the events tell.",
     Damage.COUNTER_WRONG: "The bytes are counted anew.",
+    Damage.USAGE_WRONG: "The bytes are counted anew.",
     Damage.HASHING_STUCK: "It is queued again, and its content is read from the start.",
     Damage.LEASE_DEAD: "It is queued again, and its content is read from the start.",
     Damage.LEASE_STRAY: "The lease is dropped.",

@@ -146,6 +146,16 @@ def _give_part(world: World, binary: str) -> None:
         f" 'VALID', '{BLOB}', created_at, updated_at FROM binary_record WHERE id = $1",
         binary,
     )
+    world.run("UPDATE storage_usage SET bytes = bytes + 9")
+
+
+def _shrink(world: World, part: str) -> None:
+    """Gives a part a size that none can have, and counts it so."""
+    world.run(
+        "UPDATE storage_usage SET bytes = bytes - 1 - (SELECT size FROM binary_part WHERE id = $1)",
+        part,
+    )
+    world.run("UPDATE binary_part SET size = -1 WHERE id = $1", part)
 
 
 def _unerase(world: World, binary: str) -> None:
@@ -210,6 +220,12 @@ PLANTS: Final = (
         mended=True,
     ),
     Plant(
+        Damage.USAGE_WRONG,
+        "SELECT organization_id FROM storage_usage WHERE bytes > 0",
+        "UPDATE storage_usage SET bytes = bytes - 1 WHERE organization_id = $1",
+        mended=True,
+    ),
+    Plant(
         Damage.PARTS_INCOMPLETE,
         f"{_OF} 'HASHABLE'",
         "UPDATE binary_record SET size = size + 1 WHERE id = $1",
@@ -222,7 +238,7 @@ PLANTS: Final = (
     Plant(
         Damage.PART_IMPOSSIBLE,
         "SELECT id FROM binary_part WHERE blob IS NULL",
-        "UPDATE binary_part SET size = -1 WHERE id = $1",
+        _shrink,
     ),
     Plant(
         Damage.HASHING_STUCK,

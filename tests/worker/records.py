@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from app import database
+from app.actions import usage
 from app.actions.unit import Actor
 from app.models import Artifact, ArtifactVersion, Binary, BinaryPart, Event, Organization
 from app.rules.access import Role
@@ -62,6 +64,7 @@ async def hashing(
         if store is not None:
             assert part.blob is not None
             await write(store, part.blob, data)
+    await usage.recount(of.organization_id, using=database.writer())
     # Last, as workers may be looking for it.
     await Binary.filter(id=binary.id).update(
         **{
