@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
@@ -45,20 +46,10 @@ class Spans:
     def operation(self, headers: Mapping[str, str], request_id: str) -> Iterator[None]:
         """A span around an operation, a child of the caller's own where it sent `traceparent`."""
         sent = {name: headers[name] for name in ("traceparent", "tracestate") if name in headers}
-        with self._tracer.start_as_current_span(
-            "graphql refused",
-            context=_CALLER.extract(sent),
-            kind=SpanKind.SERVER,
-            attributes={"bindery.request_id": request_id},
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                yield
-            except BaseException as error:
-                span.set_attribute("error.type", getattr(error, "code", type(error).__name__))
-                span.set_status(Status(StatusCode.ERROR))
-                raise
+        told = {"bindery.request_id": request_id}
+        caller = _CALLER.extract(sent)
+        with self._span("graphql refused", SpanKind.SERVER, told, parent=caller):
+            yield
 
     def end(self, name: str, codes: Sequence[str]) -> None:
         """Tells the operation's span what it was, and the codes of its errors."""
@@ -76,18 +67,27 @@ class Spans:
             yield
             return
         verb, table = summary(sql)
-        attributes = {"db.operation.name": verb} | ({"db.collection.name": table} if table else {})
+        told = {"db.operation.name": verb} | ({"db.collection.name": table} if table else {})
+        with self._span(f"{verb} {table}".strip(), SpanKind.CLIENT, told):
+            yield
+
+    @contextlib.contextmanager
+    def _span(
+        self, name: str, kind: SpanKind, told: dict[str, str], *, parent: Context | None = None
+    ) -> Iterator[None]:
+        """A span that tells of an exception its code, or its class, and not its message."""
         with self._tracer.start_as_current_span(
-            f"{verb} {table}".strip(),
-            kind=SpanKind.CLIENT,
-            attributes=attributes,
+            name,
+            context=parent,
+            kind=kind,
+            attributes=told,
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
             try:
                 yield
             except BaseException as error:
-                span.set_attribute("error.type", type(error).__name__)
+                span.set_attribute("error.type", getattr(error, "code", type(error).__name__))
                 span.set_status(Status(StatusCode.ERROR))
                 raise
 

@@ -178,10 +178,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
 def _refusal(status: int, code: str, message: str) -> bytes:
     """The whole answer to what no application can answer, after which the connection is closed."""
-    extensions = {"code": code, "requestId": uuid4().hex}
+    id = uuid4().hex
+    extensions = {"code": code, "requestId": id}
     body = json.dumps({"errors": [{"message": message, "extensions": extensions}]}).encode()
     head = (
-        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\nx-request-id: {id}\r\n"
         "cache-control: no-store\r\nconnection: close\r\n\r\n"
     )
     return STATUS_LINE[status] + head.encode("ascii") + body

@@ -11,14 +11,14 @@ import json
 import selectors
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 from app.rules.prn import Kind
 from bench.fleet.world import Fleet
-from bench.load import TIMEOUT, BadAnswer, Connection, request
+from bench.load import TIMEOUT, BadAnswer, Connection, Load, request
 from bench.servers import Served
 
 OPERATIONS: Final = Path(__file__).parents[2] / "fixtures" / "operations"
@@ -29,22 +29,15 @@ CONNECTIONS: Final = 8
 
 
 @dataclass(slots=True)
-class Polls:
-    """What came of it: how many polls, of them with an update, and how long each poll took."""
+class Polls(Load):
+    """What came of it; the latencies are those of polls, without the reports that follow."""
 
     updates: int = 0
-    seconds: float = 0.0
-    latencies: list[float] = field(default_factory=list)
 
     @property
     def count(self) -> int:
         """How many polls were answered."""
         return len(self.latencies)
-
-    def percentile(self, share: float) -> float:
-        """The latency in milliseconds that this share of the polls did not exceed."""
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1_000
 
 
 class Devices:

@@ -37,9 +37,10 @@ async def exchanged(address: str, sent: bytes) -> bytes:
 
 
 def error_code(answer: bytes) -> str:
-    (error,) = json.loads(answer.partition(b"\r\n\r\n")[2])["errors"]
+    head, _, body = answer.partition(b"\r\n\r\n")
+    (error,) = json.loads(body)["errors"]
     assert error["message"]
-    assert error["extensions"]["requestId"]
+    assert f"x-request-id: {error['extensions']['requestId']}\r\n".encode() in head + b"\r\n"
     code: str = error["extensions"]["code"]
     return code
 
