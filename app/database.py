@@ -27,12 +27,12 @@ from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
-from app import postgres, tracing
+from app import notices, postgres, replica, tracing
 from app.ballast import ballast
 from app.dialect import bound
 from app.dialect import worded as in_words
 from app.loss import translated as translated
-from app.notices import Notice, board
+from app.notices import CHANNEL, Notice, board
 from app.rules.errors import DatabaseUnavailable, StorageFull
 from app.sqlite import EmbeddedClient
 
@@ -59,10 +59,9 @@ _MIGRATION_LOCK = 0x62696E64
 _ATTEMPTS = 10
 _UNIQUE_ATTEMPTS = 3
 _PAUSE_SECONDS = 0.01
-_CHANNEL = "bindery"
-_RELISTEN_SECONDS = 1.0
 _pending: set[asyncio.Task[Any]] = set()
 _reader: Connection | None = None
+_standby: replica.Replica | None = None
 _held: ContextVar[list[Notice] | None] = ContextVar("held", default=None)
 
 
@@ -90,9 +89,15 @@ def embedded_file(url: str) -> Path | None:
 
 
 def configuration(
-    url: str, *, pool: int = 10, name: str = "bindery", read_only: bool = False
+    url: str,
+    *,
+    pool: int = 10,
+    name: str = "bindery",
+    read_only: bool = False,
+    standby: replica.Standby | None = None,
 ) -> dict[str, Any]:
     """Tortoise's configuration for `sqlite:///path` or `postgresql://user:password@host/name`."""
+    more = {}
     writer: dict[str, Any]
     if is_embedded(url):
         reader = {"file_path": str(embedded_file(url)), **PRAGMAS, "query_only": "ON"}
@@ -102,10 +107,14 @@ def configuration(
         if read_only:
             writer["server_settings"]["default_transaction_read_only"] = "on"
         reader = {**writer, "application_name": f"{name}-reader"}
+        if standby is not None:
+            there = standby.credentials(name, pool=max(1, pool // 2))
+            more = {replica.NAME: {"engine": __name__, "credentials": there}}
     return {
         "connections": {
             "default": {"engine": __name__, "credentials": writer},
             "reader": {"engine": __name__, "credentials": reader},
+            **more,
         },
         "apps": APPS,
     }
@@ -113,38 +122,48 @@ def configuration(
 
 @contextlib.asynccontextmanager
 async def opened(
-    url: str, *, pool: int = 10, name: str = "bindery", read_only: bool = False
+    url: str,
+    *,
+    pool: int = 10,
+    name: str = "bindery",
+    read_only: bool = False,
+    standby: replica.Standby | None = None,
 ) -> AsyncIterator[None]:
     """Opens both connections for as long as the block lasts, and ends every unit of work first.
 
     `name` is what PostgreSQL lists this process by. Where it is `read_only`, the database itself
-    refuses every change. Raises DatabaseUnavailable when the database does not answer.
+    refuses every change. The standby need not be there: it answers what `replica.allowed` allows.
+    Raises DatabaseUnavailable when the database does not answer.
     """
     # Statements are kept by the connection's name, and would outlive a change of the dialect.
     EXECUTOR_CACHE.clear()
-    global _reader
-    before = _reader
+    global _reader, _standby
+    before = _reader, _standby
     context = TortoiseContext()
-    configured = configuration(url, pool=pool, name=name, read_only=read_only)
+    configured = configuration(url, pool=pool, name=name, read_only=read_only, standby=standby)
     async with context:
         await context.init(configured, use_tz=True, _enable_global_fallback=True)
         _reader = connections.get("reader")
         with translated():
             await writer().execute_query("SELECT 1")
             await assert_pragmas()
-        listening = None
+        _standby = None
+        tasks = []
         if not is_embedded(url):
-            listening = asyncio.create_task(
-                _listen(configured["connections"]["default"]["credentials"])
-            )
+            news = notices.listen(configured["connections"]["default"]["credentials"])
+            tasks.append(asyncio.create_task(news))
+            if standby is not None:
+                there = connections.get(replica.NAME)
+                _standby = replica.Replica(there, reader(), seconds=standby.seconds)
+                tasks.append(asyncio.create_task(_standby.run()))
         try:
             yield
         finally:
             await drain()
-            _reader = before
-            if listening is not None:
-                listening.cancel()
-                await asyncio.gather(listening, return_exceptions=True)
+            _reader, _standby = before
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def assert_pragmas() -> None:
@@ -298,32 +317,9 @@ async def _notify(notices: Sequence[Notice], *, using: Connection) -> None:
     """Sends notices to every process with the commit, all in one statement."""
     await execute(
         "SELECT pg_notify($1, notice) FROM unnest($2::text[]) AS notice",
-        [_CHANNEL, [notice.write() for notice in notices]],
+        [CHANNEL, [notice.write() for notice in notices]],
         using=using,
     )
-
-
-async def _listen(credentials: Mapping[str, Any]) -> None:
-    """Hands on what any process announces on PostgreSQL, for ever; reconnects when it has to."""
-    names = ("host", "port", "user", "password", "database")
-    while True:
-        lost = asyncio.Event()
-        try:
-            connection = await asyncpg.connect(
-                **{name: credentials[name] for name in names},
-                server_settings={"application_name": credentials["application_name"]},
-            )
-            try:
-                connection.add_termination_listener(lambda _: lost.set())  # noqa: B023
-                await connection.add_listener(
-                    _CHANNEL, lambda *heard: board.publish(Notice.read(heard[-1]))
-                )
-                board.publish(None)
-                await lost.wait()
-            finally:
-                connection.terminate()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            await asyncio.sleep(_RELISTEN_SECONDS)
 
 
 async def drain() -> None:
@@ -339,6 +335,10 @@ async def query(
 
     A list of ids is one argument, used as `{ids:1}` in the place of a comparison's right side.
     """
+    if using is None and _standby is not None and _standby.chosen():
+        found = await _standby.tried(lambda there: query(sql, arguments, using=there))
+        if found is not None:
+            return found
     connection = using or reader()
     with translated(), tracing.statement(sql):
         return await connection.execute_query_dict(
@@ -346,9 +346,15 @@ async def query(
         )
 
 
-async def fetch(sql: str, arguments: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
+async def fetch(
+    sql: str, arguments: Sequence[Any] = (), *, using: Connection | None = None
+) -> Sequence[Sequence[Any]]:
     """Rows of a hand-written statement as `query` takes it, by position, as the driver has them."""
-    connection = reader()
+    if using is None and _standby is not None and _standby.chosen():
+        answer = await _standby.tried(lambda there: fetch(sql, arguments, using=there))
+        if answer is not None:
+            return answer
+    connection = using or reader()
     with translated(), tracing.statement(sql):
         _, found = await connection.execute_query(
             *bound(sql, arguments, embedded=dialect(connection) == "sqlite")

@@ -22,6 +22,7 @@ from app.graphql.view import GraphQLView
 from app.http.access_log import AccessLog
 from app.http.refusal import refusal
 from app.http.routes import routes, watching
+from app.replica import Standby
 from app.rules.errors import NotFound
 from app.secret import read_secret
 from app.server import Server
@@ -108,12 +109,18 @@ def cross_origin(settings: Settings) -> list[Middleware]:
             allow_origins=settings.origins,
             allow_methods=["GET", "HEAD", "POST", "PUT"],
             allow_headers=[
-                *("Authorization", "Content-Type", "X-Request-Id"),
+                *("Authorization", "Bindery-Read", "Content-Type", "X-Request-Id"),
                 *("If-None-Match", "If-Range", "Range"),
             ],
             expose_headers=["ETag", "Repr-Digest", "Retry-After", "X-Request-Id"],
         )
     ]
+
+
+def _standby(settings: Settings) -> Standby | None:
+    if not settings.database_replica:
+        return None
+    return Standby(url=settings.database_replica, seconds=settings.database_replica_seconds)
 
 
 @contextlib.asynccontextmanager
@@ -122,7 +129,9 @@ async def running(server: Server) -> AsyncIterator[None]:
     settings = server.settings
     async with (
         _ballast(settings),
-        database.opened(settings.database_url, pool=settings.database_pool),
+        database.opened(
+            settings.database_url, pool=settings.database_pool, standby=_standby(settings)
+        ),
         contextlib.AsyncExitStack() as ends,
     ):
         await database.assert_sound()

@@ -9,10 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+import asyncpg
+
+CHANNEL = "bindery"
+"""What notices are sent by on PostgreSQL."""
+RELISTEN_SECONDS = 1.0
+"""How soon it is tried again to hear, where the database does not answer."""
+CONNECT_SECONDS = 5.0
 WAITING = 1_000
 """Notices that may wait for one subscriber; one more, and it is told to look at everything."""
 
@@ -67,3 +75,27 @@ class Board:
 
 board = Board()
 """The one board of this process."""
+
+
+async def listen(credentials: Mapping[str, Any]) -> None:
+    """Hands on what any process announces on PostgreSQL, for ever; reconnects when it has to."""
+    names = ("host", "port", "user", "password", "database")
+    while True:
+        lost = asyncio.Event()
+        try:
+            connection = await asyncpg.connect(
+                **{name: credentials[name] for name in names},
+                timeout=CONNECT_SECONDS,
+                server_settings={"application_name": credentials["application_name"]},
+            )
+            try:
+                connection.add_termination_listener(lambda _: lost.set())  # noqa: B023
+                await connection.add_listener(
+                    CHANNEL, lambda *heard: board.publish(Notice.read(heard[-1]))
+                )
+                board.publish(None)
+                await lost.wait()
+            finally:
+                connection.terminate()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await asyncio.sleep(RELISTEN_SECONDS)

@@ -17,6 +17,9 @@ _SERVER_SETTINGS = {"jit": "off", "random_page_cost": "1.1", "timezone": "UTC"}
 index is that of a turning disk, and makes it read whole tables instead.
 """
 
+CONNECT_SECONDS = 5.0
+"""How long a connection may take to be made, before the database counts as away."""
+
 
 class _ReadingConnection(asyncpg.Connection):
     """A connection that leaves nothing behind, and so needs no reset on each release."""
@@ -77,5 +80,6 @@ def credentials(url: str, name: str) -> dict[str, Any]:
         "password": urllib.parse.unquote(parts.password) if parts.password else None,
         "database": urllib.parse.unquote(parts.path.lstrip("/")) or "postgres",
         "application_name": f"{name}-writer",
+        "timeout": CONNECT_SECONDS,
         "server_settings": _SERVER_SETTINGS.copy(),
     }

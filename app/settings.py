@@ -15,6 +15,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LEAST_POOL: Final = 2
 """Connections without which nobody could write, or nobody read."""
+_SERVERS: Final = ("postgresql://", "postgres://")
 _REGION: Final = re.compile(r"[a-z0-9-]*", re.ASCII)
 
 
@@ -48,6 +49,13 @@ class Settings:
         "", "The address of a CDN before the bucket, for downloads; empty: the bucket itself."
     )
     database_pool: int = _setting(10, "Connections to PostgreSQL: half to read, half to write.")
+    database_replica: str = _setting(
+        "",
+        "A standby's URL, for queries that are sent with `Bindery-Read: replica`; empty: none.",
+    )
+    database_replica_seconds: float = _setting(
+        1.0, "Seconds that the standby may be behind; beyond, the database itself is asked."
+    )
     public_url: str = _setting(
         "", "The address that clients see, for signed URLs; empty: paths from the root."
     )
@@ -199,6 +207,12 @@ def _judge(settings: Settings) -> None:
         raise SettingsError(
             f"BINDERY_DATABASE_POOL is {settings.database_pool}; it must be at least {LEAST_POOL},"
             " one connection to read and one to write."
+        )
+    replica = settings.database_replica
+    if replica and not all(one.startswith(_SERVERS) for one in (replica, settings.database)):
+        raise SettingsError(
+            "BINDERY_DATABASE_REPLICA must be like postgresql://user:password@host:5432/name, and"
+            " BINDERY_DATABASE too."
         )
     if not _REGION.fullmatch(settings.s3_region):
         raise SettingsError(

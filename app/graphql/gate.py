@@ -117,6 +117,15 @@ def subscribes(text: str, name: str | None) -> bool:
     return operation.operation == OperationType.SUBSCRIPTION
 
 
+def only_reads(text: str, name: str | None) -> bool:
+    """Whether an operation is a query, as far as one can tell: errors are told later."""
+    try:
+        operation = chosen(parsed(text, Gate.limits.tokens), name)
+    except GraphQLError:
+        return False
+    return operation.operation == OperationType.QUERY
+
+
 def _is_wide(value: object) -> bool:
     if isinstance(value, dict):
         return len(value) > WIDE or any(map(_is_wide, value.values()))

@@ -18,12 +18,13 @@ from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from app import tracing
+from app import replica, tracing
 from app.actions.access import authenticate
 from app.actions.unit import Actor
 from app.graphql.context import Context
 from app.graphql.documents import Documents
 from app.graphql.errors import told
+from app.graphql.gate import only_reads
 from app.graphql.planner.planner import Planner
 from app.graphql.rate import Rates, Spent
 from app.graphql.schema import schema
@@ -47,6 +48,8 @@ HEADERS = {"Vary": "Accept", "Cache-Control": "no-store"}
 """What each answer says besides its type and length."""
 FAILED = Refused(500, BinderyError.code, "The server failed; tell its operator the request id.")
 BODY_SECONDS = 8.0
+READ_HEADER = "Bindery-Read"
+"""With the value `replica`, a query may be answered from a standby."""
 
 
 class GraphQLView:
@@ -104,14 +107,17 @@ class GraphQLView:
         late = False
         try:
             async with asyncio.timeout(None) as context.deadline:
-                result = await self._planner.answer(operation, context) if self._planner else None
-                if result is None:
-                    result = await _execute(operation, context, reading=request.method == "GET")
+                with replica.allowed(_may_be_old(request, operation)):
+                    result = await self._result(operation, context, request.method)
         except TimeoutError:
             late, result = True, _late(context)
         self._server.metrics.took(context.label, time.perf_counter() - begun)
         tracing.end(context.label, result.errors)
         return _answer(result, media_type, began=late)
+
+    async def _result(self, operation: Operation, context: Context, method: str) -> ExecutionResult:
+        found = await self._planner.answer(operation, context) if self._planner else None
+        return found or await _execute(operation, context, reading=method == "GET")
 
     def _counted(self, actor: Actor) -> Spent | None:
         """What the actor's key has asked for with this request. Raises Refused."""
@@ -174,6 +180,12 @@ async def _execute(operation: Operation, context: Context, *, reading: bool) -> 
             "A GET executes queries only; send a mutation by POST.",
             headers={"Allow": "POST"},
         ) from error
+
+
+def _may_be_old(request: Request, operation: Operation) -> bool:
+    """Whether a replica may answer: the client says so, and nothing is written."""
+    wanted = request.headers.get(READ_HEADER) == replica.NAME
+    return wanted and only_reads(operation.query, operation.name)
 
 
 def _late(context: Context) -> ExecutionResult:

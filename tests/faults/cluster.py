@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import tempfile
 import warnings
@@ -31,23 +32,25 @@ _AT_WORK: Final = (
 class Cluster:
     """One PostgreSQL, controlled as its operator controls it."""
 
-    def __init__(self, server: PostgresServer) -> None:
+    def __init__(self, server: PostgresServer, folder: Path, sockets: Path) -> None:
+        self._programs, self._user = server.bin_path, server.system_user
+        self._folder, self._sockets = folder, sockets
+        self.url = f"postgresql://postgres:@/postgres?host={sockets}"
         self._server = server
-        self.url: str = server.get_uri()
 
     def sql(self, statement: str) -> str:
         """Runs a statement as the operator; gives what `psql` prints."""
-        return self._server.psql(statement)
+        return pgexec("psql", (self.url, "-Atc", statement), bin_path=self._programs)
 
     def demand_password(self, role: str) -> None:
         """Has this role name its password from now on."""
-        rules = self._server.pgdata / "pg_hba.conf"
+        rules = self._folder / "pg_hba.conf"
         rules.write_text(f"local all {role} scram-sha-256\n{rules.read_text()}")
         self.sql("SELECT pg_reload_conf()")
 
     def restart(self, mode: str) -> None:
         """Stops it, and returns when it takes connections again."""
-        self._control("restart", "-m", mode, "-l", str(self._server.log))
+        self._control("restart", "-m", mode, "-l", str(self._folder / "log"))
 
     def stop(self, mode: str) -> None:
         """Stops it until `start`."""
@@ -55,16 +58,15 @@ class Cluster:
 
     def start(self) -> None:
         """Starts it with the options that it had, and returns when it takes connections."""
-        self._control("start", "-l", str(self._server.log), "-o", self._options)
+        options = f'-h "" -k {self._sockets}'
+        self._control("start", "-l", str(self._folder / "log"), "-o", options)
 
     def terminate(self, chance: random.Random) -> int:
         """Has random back ends of Bindery's ended, most of them at work; gives how many."""
         pids = self._pids(chance)
         if pids:
             listed = ", ".join(map(str, pids))
-            self._server.psql(
-                f"SELECT pg_terminate_backend(pid) FROM unnest('{{{listed}}}'::int[]) pid"
-            )
+            self.sql(f"SELECT pg_terminate_backend(pid) FROM unnest('{{{listed}}}'::int[]) pid")
         return len(pids)
 
     def crash(self, chance: random.Random) -> int:
@@ -78,21 +80,40 @@ class Cluster:
         return len(pids)
 
     def _pids(self, chance: random.Random) -> list[int]:
-        found = [int(line) for line in self._server.psql(_AT_WORK).split() if line.isdigit()]
+        found = [int(line) for line in self.sql(_AT_WORK).split()]
         return [pid for pid in found if chance.random() < 0.7]
-
-    @property
-    def _options(self) -> str:
-        return f'-h "" -k {self._server.get_postmaster_info().socket_dir}'
 
     def _control(self, *command: str) -> None:
         pgexec(
             "pg_ctl",
-            ("-w", "-D", str(self._server.pgdata), *command),
-            bin_path=self._server.bin_path,
-            user=self._server.system_user,
+            ("-w", "-D", str(self._folder), *command),
+            bin_path=self._programs,
+            user=self._user,
             timeout=60,
         )
+
+    @contextmanager
+    def followed(self) -> Iterator[Cluster]:
+        """A standby that follows this one for as long as the block lasts."""
+        folder = self._folder.with_name("standby")
+        folder.mkdir(mode=0o700)
+        if self._user is not None:
+            shutil.chown(folder, self._user)
+        pgexec(
+            "pg_basebackup",
+            ("-d", self.url, "-D", str(folder), "-R", "-c", "fast"),
+            bin_path=self._programs,
+            user=self._user,
+        )
+        # The first one's sockets are in the folder that was copied, with their locks.
+        (folder / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
+        standby = Cluster(self._server, folder, folder)
+        standby.start()
+        try:
+            yield standby
+        finally:
+            standby.stop(IMMEDIATE)
+            shutil.rmtree(folder)
 
 
 @contextmanager
@@ -104,7 +125,9 @@ def clustered() -> Iterator[Cluster]:
             # Nobody cuts the power here.
             server.psql("ALTER SYSTEM SET fsync = off")
             server.psql("SELECT pg_reload_conf()")
-            yield Cluster(server)
+            sockets = server.get_postmaster_info().socket_dir
+            assert sockets is not None
+            yield Cluster(server, server.pgdata, sockets)
         finally:
             # It looks for the process that it started, and that is another one by now.
             server.ensure_postgres_running()

@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from app import database
+from app import notices
 from app.notices import Notice, board
 from tests.faults import restarts
 from tests.soak.turn import Turn
@@ -25,7 +25,7 @@ def deaf() -> None:
         )
         await asyncio.Event().wait()
 
-    setattr(database, "_listen", listen)  # noqa: B010 - a function of the product's module.
+    setattr(notices, "listen", listen)  # noqa: B010 - a function of the product's module.
 
 
 def test_nothing_is_found() -> None:

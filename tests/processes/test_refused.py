@@ -36,6 +36,8 @@ SETTINGS: tuple[tuple[str, str, str], ...] = (
     ("BINDERY_S3_DOWNLOAD_URL", "cdn.example/", "like https://bindery.example"),
     ("BINDERY_S3_REGION", "no where!", "like eu-central-1"),
     ("BINDERY_DATABASE_POOL", "1", "at least 2"),
+    ("BINDERY_DATABASE_REPLICA", "standby:5432", "like postgresql://"),
+    ("BINDERY_DATABASE_REPLICA", "postgresql://standby/fleet", "and BINDERY_DATABASE too"),
     ("BINDERY_TRUSTED_DOCUMENTS", "/no/such/folder", "no such folder"),
     ("BINDERY_ONLY_TRUSTED_DOCUMENTS", "true", "BINDERY_TRUSTED_DOCUMENTS names no folder"),
     ("BINDERY_ALLOWED_ORIGINS", "console.example", "an origin is like"),
