@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import asyncpg
+
 from app import check, database
 from app.backup.manifest import NoBackup
 from app.backup.records import Damaged
@@ -83,6 +85,8 @@ def _said(folder: Path) -> Iterator[None]:
         raise Stop(str(error)) from error
     except Damaged as error:
         raise Stop(f"The database is damaged ({error}). See `bindery fsck`.") from error
+    except asyncpg.InterfaceError as error:
+        raise Stop(f"The connection to the database was lost: {error}.") from error
     except OSError as error:
         where = error.filename or folder
         raise Stop(f"{where} can't be used: {reason(error)}.") from error

@@ -6,6 +6,7 @@ blobs are never written a second time, so that it does not matter when.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import shutil
 import time
@@ -29,6 +30,7 @@ from app.storage.content import Digest
 
 _AT_ONCE: Final = 4
 """Files that are copied at once: most of a small one's time is the wait for its fsync."""
+_AGAIN_SECONDS: Final = 0.02
 _HOLD_SECONDS: Final = 2.0
 """How long a hold is tried for; who looks whether there is one has it for a moment."""
 
@@ -120,7 +122,7 @@ def _held(folder: Path) -> Iterator[None]:
             except lock.InUseElsewhere as error:
                 if time.monotonic() > end:
                     raise Stop("Another backup of this data directory is under way.") from error
-                time.sleep(0.01)
+                time.sleep(_AGAIN_SECONDS)
         yield
 
 
@@ -129,6 +131,7 @@ async def _hold(connection: records.Connection) -> None:
     while not await records.hold(connection):
         if time.monotonic() > end:
             raise Stop("Another backup of this database is under way.")
+        await asyncio.sleep(_AGAIN_SECONDS)
 
 
 def _copy_content(settings: Settings, copied: Records, folder: Path, wrong: list[str]) -> None:

@@ -214,6 +214,22 @@ def test_a_killed_backup_is_none_and_stands_in_nobodys_way(place: Place, tmp_pat
     assert not partial.exists()
 
 
+def test_a_killed_restore_is_not_served(place: Place, empty: Place, tmp_path: Path) -> None:
+    place.key()
+    backup, mark = tmp_path / "backup", empty.data / "restoring"
+    assert place.said("backup", str(backup))[0] == 0
+    words = command("restore", str(backup), data=empty.data, database=empty.database)
+    with subprocess.Popen(words, env=environment()) as process:
+        while process.poll() is None and not mark.exists():
+            time.sleep(0.001)
+        process.kill()
+    assert mark.exists(), "it was done before it was killed"
+    status, text = empty.said("serve", "--port", "0")
+    assert (status, "half of a backup" in text) == (1, True), text
+    assert empty.said("restore", str(backup))[0] == 2
+    assert mark.exists()
+
+
 async def test_missing_and_changed_content_is_told_and_the_rest_is_kept(
     place: Place, empty: Place, tmp_path: Path
 ) -> None:
