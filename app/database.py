@@ -34,7 +34,7 @@ from app.dialect import worded as in_words
 from app.loss import translated as translated
 from app.notices import CHANNEL, Notice, board
 from app.rules.errors import DatabaseUnavailable, StorageFull
-from app.sqlite import EmbeddedClient
+from app.sqlite import EmbeddedClient, ReadingClient
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)
@@ -73,7 +73,7 @@ def get_client_class(info: Mapping[str, Any]) -> type[BaseDBAsyncClient]:
     """The client class for a connection's configuration; Tortoise calls this by name."""
     credentials = info["credentials"]
     if "file_path" in credentials:
-        return EmbeddedClient
+        return ReadingClient if "query_only" in credentials else EmbeddedClient
     application: str = credentials["application_name"]
     return postgres.ReadingClient if application.endswith("reader") else postgres.WritingClient
 
@@ -356,9 +356,9 @@ async def fetch(
             return answer
     connection = using or reader()
     with translated(), tracing.statement(sql):
-        _, found = await connection.execute_query(
-            *bound(sql, arguments, embedded=dialect(connection) == "sqlite")
-        )
+        if isinstance(connection, ReadingClient):
+            return await connection.fetch(*bound(sql, arguments, embedded=True))
+        _, found = await connection.execute_query(*bound(sql, arguments, embedded=False))
     return cast("Sequence[Sequence[Any]]", found)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app import database
 from app.settings import Settings
 from tests.api import Api
 
@@ -88,12 +89,17 @@ class TestWithAnImpossibleDeadline:
     def settings(self, settings: Settings) -> Settings:
         return replace(settings, query_seconds=0.000001)
 
-    async def test_it_is_ended_and_nothing_is_lost(self, api: Api) -> None:
+    async def test_it_is_ended_and_nothing_is_lost(self, api: Api, settings: Settings) -> None:
         tasks = len(asyncio.all_tasks())
         for _ in range(3):
             answers = await asyncio.gather(*(api.post(ASKED) for _ in range(AT_ONCE)))
-            codes = {answer.json()["errors"][0]["extensions"]["code"] for answer in answers}
-            assert codes == {"QUERY_TIMEOUT"}
+            told = [answer.json() for answer in answers]
+            late = [one for one in told if one["data"] is None]
+            codes = {one["errors"][0]["extensions"]["code"] for one in late}
+            assert codes <= {"QUERY_TIMEOUT"}
+            # What SQLite reads at once waits for nothing, and so is never ended.
+            at_once = settings.planner and database.is_embedded(settings.database_url)
+            assert at_once or len(late) == AT_ONCE
         await api.uploaded(await api.version())
         for _ in range(100):
             if len(asyncio.all_tasks()) <= tasks:
