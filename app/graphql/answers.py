@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -139,7 +139,11 @@ class UpdateTold:
     @property
     def trace(self) -> list[TraceTold]:
         """Each release looked at, in order."""
-        return [TraceTold(self.organization_id, step) for step in self.answer.trace]
+        return self.told(self.answer.trace)
+
+    def told(self, steps: Iterable[TraceStep]) -> list[TraceTold]:
+        """Steps of the trace as they are told."""
+        return [TraceTold(self.organization_id, step) for step in steps]
 
 
 class TraceTold(NamedTuple):

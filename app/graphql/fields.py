@@ -21,9 +21,10 @@ from app.graphql.listing import Listing
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def plain(description: str, *, name: str | None = None) -> Any:
+def plain(description: str, *, name: str | None = None, plan: Own | None = None) -> Any:
     """A column of the row, under its own name."""
-    return strawberry.field(description=description, name=name)
+    declared = {PLAN: plan} if plan else {}
+    return strawberry.field(description=description, name=name, metadata=declared)
 
 
 def identity(description: str) -> Callable[[F], Any]:

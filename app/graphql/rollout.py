@@ -97,7 +97,9 @@ class TraceEntry:
 class DeviceUpdate:
     """An `answers.UpdateTold` stands behind it."""
 
-    trace: list[TraceEntry] = plain("Each release that was looked at, in order.")
+    trace: list[TraceEntry] = plain(
+        "Each release that was looked at, in order.", plan=Own(polled.trace)
+    )
     status: Status = plain("Whether there is an update.")
     release: Release | None = to_one(
         models.Release,

@@ -17,7 +17,7 @@ from semver import Version
 
 from app.rules.phase import phase_limit
 from app.rules.release import CohortGraph, ReleaseFacts
-from app.rules.trace import Reason, TraceStep, passed_over
+from app.rules.trace import Reason, Stretch, Stretches, TraceStep
 from app.rules.version import AffectedTarget, reported_version
 
 # What resolves within one artifact version has its home there, and is asked for here too.
@@ -99,12 +99,14 @@ class CohortFacts:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
+    stretches: Stretches = field(default_factory=Stretches, init=False, repr=False, compare=False)
+
     def counted(
         self, *, devices: int, claims: Mapping[UUID, int], failures: Mapping[UUID, int]
     ) -> CohortFacts:
         """The same graph with other counts; what was worked out of the graph is shared."""
         same = replace(self, devices=devices, claims=claims, failures=failures)
-        for worked_out in ("_affected", "_closed", "_binaries"):
+        for worked_out in ("_affected", "_closed", "_binaries", "stretches"):
             object.__setattr__(same, worked_out, getattr(self, worked_out))
         return same
 
@@ -180,7 +182,7 @@ class UpdateAnswer:
 
     The trace holds first the releases passed over unjudged, in the order of the path, then those
     judged, from the target back; its last step is the answer: SELECTED or PINNED with the
-    release, or else the last reason for which there is none.
+    release, or else the last reason for which there is none. It begins with what `passed` holds.
     """
 
     status: Status
@@ -189,6 +191,7 @@ class UpdateAnswer:
     bundle_id: UUID | None = None
     manifest: tuple[ManifestEntry, ...] = ()
     place: Place | None = None
+    passed: Stretch = field(default=Stretch(), compare=False)
 
 
 def locate(device: DeviceFacts, graph: CohortGraph) -> Place:
@@ -222,16 +225,25 @@ def resolve_update(
     full, so that the loser of a race for a claim resolves again without them (section 7).
     """
     found = decide(device, cohort, at=at, lost=lost)
-    trace = (*passed_over(path_of(device, cohort), found.judged), *found.judged)
-    if cohort is None or found.release is None:
-        return UpdateAnswer(found.status, trace, place=found.place)
+    if cohort is None:
+        return UpdateAnswer(found.status, found.judged)
+    passed = cohort.stretches.of(path_of(device, cohort), found.judged)
+    trace = (*passed.steps, *found.judged)
+    if found.release is None:
+        return UpdateAnswer(found.status, trace, place=found.place, passed=passed)
     manifest = tuple(
         ManifestEntry(version_id, answer.binary_id)
         for version_id, answer in cohort.binaries(found.release.bundle_id, device.target)
         if answer.binary_id is not None
     )
     return UpdateAnswer(
-        found.status, trace, found.release.id, found.release.bundle_id, manifest, found.place
+        found.status,
+        trace,
+        found.release.id,
+        found.release.bundle_id,
+        manifest,
+        found.place,
+        passed,
     )
 
 

@@ -9,9 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from app.rules.release import ReleaseFacts
+
+KEPT_STRETCHES: Final = 32
+"""So many stretches are kept of one graph."""
 
 Fact = str | int | datetime | UUID | tuple[str, ...] | tuple[UUID, ...] | None
 
@@ -67,3 +71,30 @@ def passed_over(path: Iterable[ReleaseFacts], judged: Sequence[TraceStep]) -> tu
             if release.id not in seen:
                 steps.append(TraceStep(release.id, Reason.SKIPPED))
     return tuple(steps)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """The releases that a device passes over; one object for all devices that pass over the same.
+
+    So what is made of it can be kept by the object.
+    """
+
+    steps: tuple[TraceStep, ...] = ()
+
+
+class Stretches:
+    """The stretches of one graph: they rest on where a path starts and on what of it was judged."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[UUID | None, ...], Stretch] = {}
+
+    def of(self, path: Sequence[ReleaseFacts], judged: Sequence[TraceStep]) -> Stretch:
+        """The releases of a path that were not judged."""
+        key = (path[0].id if path else None, *(step.release_id for step in judged))
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= KEPT_STRETCHES:
+                self._known.clear()
+            found = self._known[key] = Stretch(passed_over(path, judged))
+        return found

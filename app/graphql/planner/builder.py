@@ -37,7 +37,7 @@ class Step(Protocol):
         """One finished value for each source, in their order. Raises Declined."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Builder:
     """One selection: its steps, and the function that writes an answer from each source `r`."""
 
