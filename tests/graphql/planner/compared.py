@@ -37,6 +37,7 @@ TEXTS = {
     "name": ("firmware", "the bundle"),
     "kind": ("device.claim", "binary.create"),
 }
+NEWEST_FIRST = ("Event", "WebhookDelivery")
 UNCHAINED = ("BinaryPart", "Organization", "ArtifactVersion")
 """What has no list of its own, or two lists of one type whose cursors differ."""
 
@@ -95,7 +96,7 @@ class Both:
         return Generator(schema._schema, Values(ids, cursors, TEXTS), chance)
 
     def _cursor(self, kind: str, id: Any) -> str:
-        return write_cursor(self.context(), f"{kind}:CREATED_AT:{kind == 'Event'}", id, id)
+        return write_cursor(self.context(), f"{kind}:CREATED_AT:{kind in NEWEST_FIRST}", id, id)
 
 
 async def both(server: Server, api: Api) -> Both:
