@@ -159,6 +159,7 @@ async def test_each_is_executed(play: Play) -> None:
     await poll(play, devices[0], release, binary)
     await operate(play, devices, release)
     await destroy(play, version, binary, release)
+    await tell(play)
     assert play.sent == TEXTS.keys()
 
 
@@ -358,3 +359,23 @@ async def destroy(play: Play, version: str, binary: str, release: str) -> None:
     left = await other.reach("SIGNED", version, b"for every other target")
     made = await play.do("console-destroy-binaries", binaryIds=[left])
     assert [(one["id"], one["destroyed"]) for one in made["binaries"]] == [(left, True)]
+
+
+async def tell(play: Play) -> None:
+    """A webhook is set up, tried, changed and taken away again; its name has no address."""
+    hook = {"url": "https://hooks.invalid/bindery", "eventKinds": ["release.create"]}
+    made = await play.do("console-create-webhook", name="deployments", **hook)
+    id = made["webhook"]["id"]
+    sent = (await play.do("console-test-webhook", webhookId=id))["webhookDelivery"]
+    (listed,) = (await play.ask("console-webhooks", filter={"enabled": True}))["nodes"]
+    assert listed["id"] == id
+    log = await play.ask("console-webhook", id=id, first=10)
+    assert [one["id"] for one in log["deliveries"]["nodes"]] == [sent["id"]]
+    again = await play.do("console-redeliver-webhook", webhookDeliveryId=sent["id"])
+    assert again["webhookDelivery"]["state"] == "PENDING"
+    rolled = await play.do("console-rotate-webhook-secret", webhookId=id)
+    assert rolled["secret"] != made["secret"]
+    made = await play.do("console-update-webhook", webhookId=id, enabled=False)
+    assert made["webhook"]["enabled"] is False
+    made = await play.do("console-delete-webhook", webhookId=id)
+    assert made["deletedWebhookId"] == id
