@@ -30,6 +30,11 @@ _AT_ONCE: Final = 100
 _FORGET_AT_ONCE: Final = 1_000
 _LEAST: Final = timedelta(seconds=1)
 
+_QUEUE = """
+    INSERT INTO webhook_lane (webhook_id, subject_id, due_at) VALUES ($1, $2, {now})
+    ON CONFLICT (webhook_id, subject_id) DO UPDATE SET due_at = {now}
+    WHERE webhook_lane.token IS NULL
+"""
 _WAITING = "SELECT 1 AS due FROM webhook_lane WHERE due_at <= {now} LIMIT 1"
 _TAKE = """
     UPDATE webhook_lane SET token = $1, due_at = {later:2}
@@ -125,6 +130,11 @@ class Claimed:
             for generation in generations
         ]
         return found if rules.fingerprint(found[0]) == webhook.secret_check else []
+
+
+async def queue(connection: database.Connection, webhook_id: UUID, subject_id: UUID) -> None:
+    """Has what waits for a webhook about a subject sent at once, if it is not on its way."""
+    await _run(connection, _QUEUE, webhook_id, subject_id)
 
 
 async def waits() -> bool:

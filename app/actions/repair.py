@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app import database
-from app.actions import moves, usage
+from app.actions import delivery, moves, usage
 from app.actions.content import erase_garbage
 from app.actions.health import mark
 from app.actions.unit import Actor, Unit, action
@@ -25,6 +25,7 @@ from app.models import (
     StorageGarbage,
     StorageIntent,
     StorageUpload,
+    WebhookDelivery,
 )
 from app.rules.access import Role
 from app.rules.binary import ContentHealth, State, VerificationStatus
@@ -261,6 +262,14 @@ async def _drop_claim(unit: Unit, claim_id: UUID) -> bool:
     return True
 
 
+@action(Role.ADMIN)
+async def _queue_webhook(unit: Unit, delivery_id: UUID) -> bool:
+    """Has a delivery that no worker knows of sent."""
+    found = await unit.find(WebhookDelivery, delivery_id)
+    await delivery.queue(unit.connection, found.webhook_id, found.subject_id)
+    return True
+
+
 _MENDS: Final[dict[Damage, Mend]] = {
     Damage.INTENT_IN_USE: _keep_from_intent,
     Damage.GARBAGE_IN_USE: _keep_from_garbage,
@@ -277,6 +286,7 @@ _MENDS: Final[dict[Damage, Mend]] = {
     Damage.LEASE_DEAD: _of(Binary, _requeue),
     Damage.LEASE_STRAY: _of(Binary, _drop_lease),
     Damage.CLAIM_STRAY: _of(ReleaseClaim, _drop_claim),
+    Damage.WEBHOOK_STUCK: _of(WebhookDelivery, _queue_webhook),
     Damage.INTENT_LEFT: _to_garbage,
     Damage.BLOB_ORPHAN: _to_garbage,
     Damage.GARBAGE_LEFT: _by_erasing,

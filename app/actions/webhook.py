@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from app import database
+from app.actions import delivery
 from app.actions.unit import Unit, action, prn
 from app.models import Webhook, WebhookDelivery
 from app.rules import event, text
@@ -17,11 +18,6 @@ from app.rules.errors import BadUserInput, WebhookDisabled, WebhookLimit
 from app.rules.ids import new_id
 
 _PATH = ("input", "webhookId")
-_LANE = """
-    INSERT INTO webhook_lane (webhook_id, subject_id, due_at) VALUES ($1, $2, {now})
-    ON CONFLICT (webhook_id, subject_id) DO UPDATE SET due_at = {now}
-    WHERE webhook_lane.token IS NULL
-"""
 _AGAIN = """
     UPDATE webhook_delivery
     SET state = 'PENDING', queued_at = {now}, next_attempt_at = NULL, ended_at = NULL,
@@ -158,11 +154,11 @@ async def redeliver(unit: Unit, delivery_id: UUID) -> WebhookDelivery:
     found = await unit.find(WebhookDelivery, delivery_id, path=path)
     webhook = await _enabled(unit, found.webhook_id, path=path)
     # The lane first, as the worker does.
-    await _run(unit, _LANE, webhook.id, found.subject_id)
+    await delivery.queue(unit.connection, webhook.id, found.subject_id)
     await _run(unit, _AGAIN, unit.organization_id, found.id, unit.at)
-    delivery = await unit.find(WebhookDelivery, delivery_id, path=path)
-    await unit.record("webhook.redeliver", webhook, after={"delivery": prn(delivery)})
-    return delivery
+    again = await unit.find(WebhookDelivery, delivery_id, path=path)
+    await unit.record("webhook.redeliver", webhook, after={"delivery": prn(again)})
+    return again
 
 
 async def _run(unit: Unit, sql: str, *arguments: Any) -> None:

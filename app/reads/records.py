@@ -295,6 +295,16 @@ CHECKS: Final = (
         WHERE c.product_id <> d.product_id
         """,
     ),
+    Check(
+        Damage.WEBHOOK_STUCK,
+        "It waits for its webhook, and is in no queue: no worker sends it.",
+        """
+        SELECT d.id FROM webhook_delivery d WHERE d.state = 'PENDING' AND NOT EXISTS (
+            SELECT 1 FROM webhook_lane l
+            WHERE l.webhook_id = d.webhook_id AND l.subject_id = d.subject_id
+        )
+        """,
+    ),
 )
 _REVISION: Final = {
     "sqlite": "CAST(json_extract(m.after, '$.revision') AS INTEGER)",

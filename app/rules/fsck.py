@@ -54,6 +54,7 @@ class Damage(StrEnum):
     BUNDLE_GAP = "BUNDLE_GAP"
     CLAIM_STRAY = "CLAIM_STRAY"
     DEVICE_MISPLACED = "DEVICE_MISPLACED"
+    WEBHOOK_STUCK = "WEBHOOK_STUCK"
 
 
 _RESTORE: Final = "Restore the database from a backup."
@@ -102,6 +103,7 @@ MEND: Final = {
     Damage.BUNDLE_GAP: "Restore the database from a backup, or archive its releases.",
     Damage.CLAIM_STRAY: "Repair: it takes a place that no device of the cohort uses.",
     Damage.DEVICE_MISPLACED: "Move the device to a cohort of its product with updateDevice.",
+    Damage.WEBHOOK_STUCK: "Repair, or send it again with redeliverWebhook.",
 }
 """How each is mended, in one sentence."""
 
@@ -126,6 +128,7 @@ REPAIR: Final = {
     Damage.GARBAGE_LEFT: "The file is erased.",
     Damage.GARBAGE_IN_USE: "The garbage row is dropped, the part keeps its bytes.",
     Damage.CLAIM_STRAY: "The claim is dropped.",
+    Damage.WEBHOOK_STUCK: "It is queued again.",
 }
 """What `--repair` does; a kind that is not here may not be repaired by a program.
 

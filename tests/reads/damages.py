@@ -172,6 +172,20 @@ def _turn_back(world: World, release: str) -> None:
     )
 
 
+def _lose(world: World, event: str) -> None:
+    """A delivery of an event, under its id, that nobody is told of."""
+    world.run(
+        f"INSERT INTO webhook SELECT '{_OTHER}', organization_id, 'hook', 'https://hooks.invalid',"
+        " NULL, FALSE, 1, '', NULL, time, time FROM event WHERE id = $1",
+        event,
+    )
+    world.run(
+        f"INSERT INTO webhook_delivery SELECT id, organization_id, '{_OTHER}', id, subject_id, 1,"
+        " 'PENDING', 0, '[]', time, NULL, NULL, time, time FROM event WHERE id = $1",
+        event,
+    )
+
+
 PLANTS: Final = (
     Plant(Damage.BLOB_MISSING, f"{_STORED} 'UPLOADABLE'", _unlink, mended=True),
     Plant(Damage.BLOB_MISSING, f"{_STORED} 'SIGNED'", _unlink),
@@ -339,5 +353,11 @@ PLANTS: Final = (
         " WHERE c.id IS NULL AND d.cohort_id IS NOT NULL",
         "UPDATE device SET cohort_id = (SELECT c.id FROM cohort c"
         " WHERE c.product_id <> device.product_id) WHERE id = $1",
+    ),
+    Plant(
+        Damage.WEBHOOK_STUCK,
+        "SELECT id FROM event WHERE kind = 'bundle.create'",
+        _lose,
+        mended=True,
     ),
 )
