@@ -179,6 +179,12 @@ cohort
     unique (product_id, name)
     unique index cohort_list (organization_id, id)
 
+cohort_devices
+    column cohort_id uuid -> cohort
+    column devices bigint
+    column organization_id uuid -> organization
+    primary key (cohort_id)
+
 content_scrub
     column binary_id uuid
     column until timestamptz
@@ -202,6 +208,9 @@ device
     index device_alike (ALIKE)
     index device_pinned_release (pinned_release_id)
     primary key (id)
+    trigger device_created
+    trigger device_deleted
+    trigger device_moved
     unique (organization_id, identifier)
     unique index device_by_quarantine (organization_id, quarantined, id)
     unique index device_by_time (organization_id, updated_at, id)

@@ -18,6 +18,7 @@ from app.actions.unit import Actor, Unit, action
 from app.models import (
     Binary,
     BinaryPart,
+    Cohort,
     Event,
     Owned,
     Release,
@@ -38,6 +39,12 @@ _COUNT: Final = """
 UPDATE binary_record SET bytes_uploaded = CASE state WHEN 'DESTROYED' THEN 0 ELSE COALESCE(
     (SELECT SUM(size) FROM binary_part WHERE binary_id = $1 AND blob IS NOT NULL), 0
 ) END WHERE id = $1
+"""
+_COUNT_DEVICES: Final = """
+INSERT INTO cohort_devices (cohort_id, organization_id, devices)
+SELECT id, organization_id, (SELECT COUNT(*) FROM device d WHERE d.cohort_id = c.id)
+FROM cohort c WHERE c.organization_id = $1 AND c.id = $2
+ON CONFLICT (cohort_id) DO UPDATE SET devices = excluded.devices
 """
 _ENDINGS: Final = ("binary.reset", "binary.destroy")
 _EVENT: Final = "binary.repair"
@@ -270,6 +277,15 @@ async def _queue_webhook(unit: Unit, delivery_id: UUID) -> bool:
     return True
 
 
+@action(Role.ADMIN)
+async def _count_devices(unit: Unit, cohort_id: UUID) -> bool:
+    """Counts the devices of a cohort; no Event, as the number is none of its facts."""
+    cohort = await unit.find(Cohort, cohort_id)
+    arguments = [unit.organization_id, cohort.id]
+    await database.execute(_COUNT_DEVICES, arguments, using=unit.connection)
+    return True
+
+
 _MENDS: Final[dict[Damage, Mend]] = {
     Damage.INTENT_IN_USE: _keep_from_intent,
     Damage.GARBAGE_IN_USE: _keep_from_garbage,
@@ -287,6 +303,7 @@ _MENDS: Final[dict[Damage, Mend]] = {
     Damage.LEASE_STRAY: _of(Binary, _drop_lease),
     Damage.CLAIM_STRAY: _of(ReleaseClaim, _drop_claim),
     Damage.WEBHOOK_STUCK: _of(WebhookDelivery, _queue_webhook),
+    Damage.DEVICES_MISCOUNTED: _of(Cohort, _count_devices),
     Damage.INTENT_LEFT: _to_garbage,
     Damage.BLOB_ORPHAN: _to_garbage,
     Damage.GARBAGE_LEFT: _by_erasing,

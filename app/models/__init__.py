@@ -12,7 +12,7 @@ from app.models.binary import (
     StorageUsage,
 )
 from app.models.bundle import Bundle, BundleVersion
-from app.models.device import Device
+from app.models.device import CohortDevices, Device
 from app.models.idempotency import Idempotency
 from app.models.process import Process
 from app.models.product import Cohort, Product
@@ -31,6 +31,7 @@ __all__ = [
     "Bundle",
     "BundleVersion",
     "Cohort",
+    "CohortDevices",
     "ContentScrub",
     "Device",
     "Event",

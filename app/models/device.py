@@ -1,10 +1,11 @@
-"""Rows of devices."""
+"""Rows of devices, and of how many there are."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from tortoise import fields
+from tortoise.models import Model
 
 from app.models.bundle import Bundle
 from app.models.product import Cohort, Product
@@ -46,3 +47,14 @@ class Device(Owned):
 
     class Meta:
         table = "device"
+
+
+class CohortDevices(Model):
+    """How many devices a cohort has. The database itself keeps it; no row: it never had one."""
+
+    cohort_id = fields.UUIDField(primary_key=True)
+    organization_id = fields.UUIDField()
+    devices = fields.BigIntField()
+
+    class Meta:
+        table = "cohort_devices"

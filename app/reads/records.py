@@ -305,6 +305,17 @@ CHECKS: Final = (
         )
         """,
     ),
+    Check(
+        Damage.DEVICES_MISCOUNTED,
+        "The cohort counts {kept} devices, and has {there}.",
+        """
+        SELECT c.id, COALESCE(k.devices, 0) AS kept, COALESCE(d.there, 0) AS there
+        FROM cohort c LEFT JOIN cohort_devices k ON k.cohort_id = c.id LEFT JOIN (
+            SELECT cohort_id, COUNT(*) AS there FROM device GROUP BY cohort_id
+        ) d ON d.cohort_id = c.id
+        WHERE COALESCE(k.devices, 0) <> COALESCE(d.there, 0)
+        """,
+    ),
 )
 _REVISION: Final = {
     "sqlite": "CAST(json_extract(m.after, '$.revision') AS INTEGER)",

@@ -37,8 +37,8 @@ WHERE v.organization_id = $1 AND v.id {ids:2}
 ORDER BY v.id, b.id
 """
 _COUNTS = """
-SELECT cohort_id AS id, COUNT(*) AS n, 0 AS failures FROM device
-WHERE organization_id = $1 AND cohort_id {ids:2} GROUP BY cohort_id
+SELECT cohort_id AS id, devices AS n, 0 AS failures FROM cohort_devices
+WHERE organization_id = $1 AND cohort_id {ids:2}
 UNION ALL
 SELECT r.id, (SELECT COUNT(*) FROM release_claim c WHERE c.release_id = r.id) AS n, r.failures
 FROM release r WHERE r.organization_id = $1 AND r.cohort_id {ids:2}

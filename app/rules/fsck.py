@@ -55,6 +55,7 @@ class Damage(StrEnum):
     CLAIM_STRAY = "CLAIM_STRAY"
     DEVICE_MISPLACED = "DEVICE_MISPLACED"
     WEBHOOK_STUCK = "WEBHOOK_STUCK"
+    DEVICES_MISCOUNTED = "DEVICES_MISCOUNTED"
 
 
 _RESTORE: Final = "Restore the database from a backup."
@@ -104,6 +105,7 @@ MEND: Final = {
     Damage.CLAIM_STRAY: "Repair: it takes a place that no device of the cohort uses.",
     Damage.DEVICE_MISPLACED: "Move the device to a cohort of its product with updateDevice.",
     Damage.WEBHOOK_STUCK: "Repair, or send it again with redeliverWebhook.",
+    Damage.DEVICES_MISCOUNTED: "Repair: a phase lets in a part of the wrong number.",
 }
 """How each is mended, in one sentence."""
 
@@ -129,6 +131,7 @@ REPAIR: Final = {
     Damage.GARBAGE_IN_USE: "The garbage row is dropped, the part keeps its bytes.",
     Damage.CLAIM_STRAY: "The claim is dropped.",
     Damage.WEBHOOK_STUCK: "It is queued again.",
+    Damage.DEVICES_MISCOUNTED: "The devices are counted anew.",
 }
 """What `--repair` does; a kind that is not here may not be repaired by a program.
 

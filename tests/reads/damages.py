@@ -19,6 +19,12 @@ SELECT p.id FROM binary_part p JOIN binary_record b ON b.id = p.binary_id
 WHERE p.blob IS NOT NULL AND b.state =
 """
 
+# PostgreSQL's triggers are off while damages are planted.
+_COUNT: Final = """
+INSERT INTO cohort_devices (cohort_id, organization_id, devices)
+SELECT c.id, c.organization_id, (SELECT COUNT(*) FROM device d WHERE d.cohort_id = c.id)
+FROM cohort c WHERE TRUE ON CONFLICT (cohort_id) DO UPDATE SET devices = excluded.devices
+"""
 _MARK: Final = """
 UPDATE binary_record SET content_health = 'CORRUPT', content_checked_at = created_at WHERE id = $1
 """
@@ -186,6 +192,18 @@ def _lose(world: World, event: str) -> None:
     )
 
 
+def _take_out(world: World, claim: str) -> None:
+    sql = "UPDATE device SET cohort_id = NULL"
+    world.run(f"{sql} WHERE id = (SELECT device_id FROM release_claim WHERE id = $1)", claim)
+    world.run(_COUNT)
+
+
+def _misplace(world: World, device: str) -> None:
+    other = "SELECT c.id FROM cohort c WHERE c.product_id <> device.product_id"
+    world.run(f"UPDATE device SET cohort_id = ({other}) WHERE id = $1", device)
+    world.run(_COUNT)
+
+
 PLANTS: Final = (
     Plant(Damage.BLOB_MISSING, f"{_STORED} 'UPLOADABLE'", _unlink, mended=True),
     Plant(Damage.BLOB_MISSING, f"{_STORED} 'SIGNED'", _unlink),
@@ -343,16 +361,20 @@ PLANTS: Final = (
     Plant(
         Damage.CLAIM_STRAY,
         "SELECT id FROM release_claim",
-        "UPDATE device SET cohort_id = NULL"
-        " WHERE id = (SELECT device_id FROM release_claim WHERE id = $1)",
+        _take_out,
         mended=True,
     ),
     Plant(
         Damage.DEVICE_MISPLACED,
         "SELECT d.id FROM device d LEFT JOIN release_claim c ON c.device_id = d.id"
         " WHERE c.id IS NULL AND d.cohort_id IS NOT NULL",
-        "UPDATE device SET cohort_id = (SELECT c.id FROM cohort c"
-        " WHERE c.product_id <> device.product_id) WHERE id = $1",
+        _misplace,
+    ),
+    Plant(
+        Damage.DEVICES_MISCOUNTED,
+        "SELECT cohort_id FROM cohort_devices WHERE devices > 0",
+        "UPDATE cohort_devices SET devices = devices + 1 WHERE cohort_id = $1",
+        mended=True,
     ),
     Plant(
         Damage.WEBHOOK_STUCK,

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 import httpx
@@ -17,7 +18,9 @@ import orjson
 import pytest
 
 from app import database, models
+from app.actions import poll
 from app.main import create_app, running
+from app.rules.prn import Kind, format_prn
 from app.settings import Settings
 from bench import loading
 from bench.questions import QUESTIONS
@@ -122,6 +125,47 @@ async def test_no_statement_reads_a_large_table_as_a_whole(api: Api) -> None:
     ]
     assert not faults, "\n".join(faults)
     assert all(explained for explained in found.values())
+
+
+async def test_what_a_phase_counts_is_kept_or_in_an_index(api: Api) -> None:
+    claim = await models.ReleaseClaim.all().order_by("id").first()
+    assert claim is not None
+    await models.Release.filter(id=claim.release_id).update(phase_value=Decimal("0.1"))
+    device = format_prn(Kind.DEVICE, claim.organization_id, claim.device_id)
+    query = "query($id: ID!) { resolveUpdate(deviceId: $id) { status } }"
+    with counted() as seen:
+        await api.ask(query, id=device)
+    counting = [one for one in seen.run if "FROM cohort_devices" in one[0]]
+    assert len(counting) == 1, seen.texts
+    locked = poll._CLAIMS, [str(claim.organization_id), str(claim.release_id)]
+    for sql, values in [*counting, locked]:
+        read = await ways(sql, values)
+        assert "device" not in read
+        assert read["release_claim"] == {"index only"}
+
+
+async def ways(sql: str, values: list[Any]) -> dict[str, set[str]]:
+    """How a statement's plan reads each of its tables: by an index that has all, or otherwise."""
+    connection = database.reader()
+    found: dict[str, set[str]] = {}
+    if database.dialect(connection) == "sqlite":
+        names = {alias: table for table, alias in re.findall(r"FROM (\w+) (c|r)\b", sql)}
+        for row in await connection.execute_query_dict(f"EXPLAIN QUERY PLAN {sql}", values):
+            read = re.match(r"(?:SCAN|SEARCH) (\w+)(.*)", row["detail"])
+            if read:
+                way = "index only" if "USING COVERING INDEX" in read[2] else row["detail"]
+                found.setdefault(names.get(read[1]) or read[1], set()).add(way)
+        return found
+    rows = await connection.execute_query_dict(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", values)
+    nodes = [orjson.loads(rows[0]["QUERY PLAN"])[0]["Plan"]]
+    while nodes:
+        node = nodes.pop()
+        nodes += node.get("Plans", ())
+        if "Relation Name" in node:
+            kind = node["Node Type"]
+            way = "index only" if kind == "Index Only Scan" else kind
+            found.setdefault(node["Relation Name"], set()).add(way)
+    return found
 
 
 async def tables() -> dict[str, int]:
