@@ -63,7 +63,9 @@ class Settings:
         "", "64 hex digits that sign URLs and tokens; empty: a key file in the data folder."
     )
     url_ttl: int = _setting(3600, "Seconds that an upload or download URL is good for.")
-    worker: bool = _setting(True, "Whether the server process verifies and erases content too.")
+    worker: bool = _setting(
+        True, "Whether the server process verifies and erases content, and sends webhooks, too."
+    )
     lease_seconds: int = _setting(60, "Seconds without a sign of life after which work is redone.")
     scrub_bytes_per_second: int = _setting(
         8 << 20, "Bytes of stored content that are read again each second; 0: none."
@@ -203,6 +205,11 @@ def _judge(settings: Settings) -> None:
     for name in ("public_url", "s3_endpoint", "s3_download_url"):
         _judge_address(f"BINDERY_{name.upper()}", getattr(settings, name))
     _ = settings.origins, settings.proxies, settings.webhook_networks
+    for name in ("webhook_seconds", "webhook_retry_seconds"):
+        if not 0.01 <= getattr(settings, name) <= 86_400:
+            raise SettingsError(
+                f"BINDERY_{name.upper()} is {getattr(settings, name)}; it must be 0.01 to 86400."
+            )
     if settings.database_pool < LEAST_POOL:
         raise SettingsError(
             f"BINDERY_DATABASE_POOL is {settings.database_pool}; it must be at least {LEAST_POOL},"

@@ -9,4 +9,4 @@ class Migration(Base):
     """Has the database itself write down what is to be sent, with each event."""
 
     dependencies = [("bindery", "m0008_alike")]
-    operations = [script(__file__, by_dialect=True)]
+    operations = [script(__file__), script(__file__, by_dialect=True)]

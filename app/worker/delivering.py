@@ -75,9 +75,8 @@ class Delivering:
         try:
             with database.translated():
                 await self._tidy()
-                if not await delivery.waits():
-                    return
-                while (claimed := await self._claim()) is not None:
+                waits = await delivery.waits()
+                while waits and (claimed := await self._claim()) is not None:
                     # Where there was one, there may be one for the next slot.
                     self._occupy_slot()
                     await self._deliver(claimed)

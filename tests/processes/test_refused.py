@@ -42,6 +42,7 @@ SETTINGS: tuple[tuple[str, str, str], ...] = (
     ("BINDERY_ONLY_TRUSTED_DOCUMENTS", "true", "BINDERY_TRUSTED_DOCUMENTS names no folder"),
     ("BINDERY_ALLOWED_ORIGINS", "console.example", "an origin is like"),
     ("BINDERY_TRUSTED_PROXIES", "10.0.0.0/99", "a network is like"),
+    ("BINDERY_WEBHOOK_SECONDS", "0", "it must be 0.01 to 86400"),
     ("BINDERY_WEBHOOK_ALLOWED_NETWORKS", "lan", "a network is like"),
 )
 """A setting, a value, and what the refusal says besides the name."""
