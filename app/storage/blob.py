@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 from collections.abc import Generator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 
@@ -150,8 +151,19 @@ class StoredBlob:
         if descriptor is not None:
             syscalls.close(descriptor)
 
-    def block(self, *, start: int, size: int, running: Running | None = None) -> bytes:
-        """Return exactly `size` bytes from byte `start` on, `running` updated with them."""
+    def block(
+        self,
+        *,
+        start: int,
+        size: int,
+        running: Running | None = None,
+        before: Future[bytes] | None = None,
+    ) -> bytes:
+        """Return exactly `size` bytes from byte `start` on, `running` updated with them.
+
+        It is so in their order: once the block `before` them, which another thread was given
+        first, has come. Raises what became of that one.
+        """
         assert self._file is not None
         parts: list[bytes] = []
         missing = size
@@ -162,6 +174,8 @@ class StoredBlob:
             self._check(missing=missing, got=len(part))
         block = parts[0] if len(parts) == 1 else b"".join(parts)
         if running is not None:
+            if before is not None:
+                before.result()
             running.update(block)
         return block
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import aclosing, closing, contextmanager, suppress
@@ -30,6 +31,8 @@ from app.storage.pieces import gather
 from app.storage.syscalls import FULL, DiskFailed
 from app.storage.threads import Threads
 
+AHEAD: Final = 2
+"""Blocks that are read before they are asked for."""
 RESERVE: Final = 64 * 1024 * 1024
 """Bytes that stay free by default, for the database to go on with when content may not."""
 
@@ -152,28 +155,37 @@ class DiskStore:
     async def _ahead(
         self, blob: StoredBlob, *, start: int, end: int, running: Running | None
     ) -> AsyncGenerator[bytes, None]:
-        """Yield the blocks; while one is dealt with, the next one is read already."""
+        """Yield the blocks; while one is dealt with, the next ones are read and hashed already.
 
-        def begin() -> Future[bytes]:
-            size = min(PIECE, end - start)
-            return self._open_threads.begin(blob.block, start=start, size=size, running=running)
+        With one alone, a thread that is done would wait for the event loop to give it another,
+        and the loop for the thread: then hashing and sending take turns instead of overlapping.
+        """
+        reading: deque[Future[bytes]] = deque()
 
-        reading = begin() if start < end else None
+        def read_on() -> None:
+            nonlocal start
+            while start < end and len(reading) < AHEAD:
+                size = min(PIECE, end - start)
+                before = reading[-1] if reading else None
+                job = self._open_threads.begin(
+                    blob.block, start=start, size=size, running=running, before=before
+                )
+                reading.append(job)
+                start += size
+
         try:
-            while reading is not None:
-                threads = self._open_threads
+            read_on()
+            while reading:
                 with self._typed():
-                    block = await threads.ended(reading)
-                start += len(block)
-                reading = begin() if start < end else None
+                    block = await self._open_threads.ended(reading[0])
+                reading.popleft()
+                read_on()
                 # It may be some time since this block was read.
                 blob.check_not_erased()
                 yield block
         finally:
-            if reading is not None:
-                # The file may be closed only then; how it ended, nobody wants to know any more.
-                with suppress(Exception):
-                    await Threads.ended(reading)
+            # The file may be closed only then.
+            await Threads.settled(reading)
 
     async def digest(
         self, names: Sequence[str], *, progress: Callable[[int], None], stop: threading.Event

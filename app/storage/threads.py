@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final, ParamSpec, TypeVar
@@ -42,6 +42,20 @@ class Threads:
     async def ended(job: Future[_T]) -> _T:
         """Return the result of what was begun; a cancellation waits for it."""
         return await _outcome(job, give_up=_wait)
+
+    @staticmethod
+    async def settled(jobs: Iterable[Future[_T]]) -> None:
+        """Return when all of what was begun has ended, however; a cancellation waits for it."""
+        cancelled: asyncio.CancelledError | None = None
+        for job in jobs:
+            try:
+                # How it ended, nobody wants to know any more.
+                with suppress(Exception):
+                    await Threads.ended(job)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
 
     async def run_long(self, work: Callable[[threading.Event], _T]) -> _T:
         """Run `work(abandoned)`, and return its result.

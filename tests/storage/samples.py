@@ -9,7 +9,7 @@ from contextlib import aclosing
 from functools import lru_cache
 from pathlib import Path
 
-from app.storage.content import ContentStore, Digest
+from app.storage.content import ContentStore, Digest, Running
 
 
 @lru_cache(maxsize=8)
@@ -37,10 +37,16 @@ async def stored(store: ContentStore, data: bytes) -> str:
 
 
 async def content(
-    store: ContentStore, name: str, *, start: int = 0, length: int | None = None
+    store: ContentStore,
+    name: str,
+    *,
+    start: int = 0,
+    length: int | None = None,
+    running: Running | None = None,
 ) -> bytes:
     """Return what the store yields."""
-    async with aclosing(store.read(name, start=start, length=length)) as blocks:
+    reading = store.read(name, start=start, length=length, running=running)
+    async with aclosing(reading) as blocks:
         return b"".join([block async for block in blocks])
 
 

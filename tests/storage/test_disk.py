@@ -172,16 +172,16 @@ async def test_a_link_is_no_blob(disk: DiskStore, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("left", [0, 1, PIECE, PIECE + 1, 2 * PIECE])
 async def test_a_blob_that_was_cut(disk: DiskStore, tmp_path: Path, left: int) -> None:
-    name = await stored(disk, sample(2 * PIECE + 1))
+    name = await stored(disk, sample(4 * PIECE + 1))
     before = descriptors()
-    read = disk.read(name, length=2 * PIECE + 1)
+    read = disk.read(name, length=4 * PIECE + 1)
     await anext(read)
     os.truncate(path_of(tmp_path, name), left)
     with pytest.raises(ContentCorrupt):
         async for _ in read:
             pass
     with pytest.raises(ContentCorrupt):
-        await content(disk, name, length=2 * PIECE + 1)
+        await content(disk, name, length=4 * PIECE + 1)
     assert descriptors() == before
 
 

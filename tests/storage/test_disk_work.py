@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
 import threading
 from collections.abc import AsyncIterator, Callable
+from errno import EIO
 from pathlib import Path
 
 import pytest
 
-from app.rules.errors import StorageFull
+from app.rules.errors import StorageDegraded, StorageFull
 from app.storage import syscalls
 from app.storage.content import PIECE
 from app.storage.disk import DiskStore
@@ -207,3 +210,76 @@ async def test_room_that_was_used_is_not_counted_again(
     sending.set()
     await first
     await store.close()
+
+
+@pytest.fixture
+def gates(monkeypatch: pytest.MonkeyPatch) -> dict[int, threading.Event]:
+    """What each block of a blob, by its offset, waits for before it is read."""
+    found: dict[int, threading.Event] = {}
+
+    def read_block(descriptor: int, size: int, offset: int) -> bytes:
+        if offset in found:
+            assert found[offset].wait(10)
+        return os.pread(descriptor, size, offset)
+
+    monkeypatch.setattr(syscalls, "read_block", read_block)
+    return found
+
+
+async def test_blocks_that_are_read_ahead_are_hashed_in_their_order(
+    disk: DiskStore, gates: dict[int, threading.Event]
+) -> None:
+    data = sample(3 * PIECE)
+    name = await stored(disk, data)
+    gates[0] = threading.Event()
+    running = hashlib.sha256()
+    reading = asyncio.create_task(content(disk, name, running=running))
+    # The second block is there long before the first one.
+    await asyncio.sleep(0.05)
+    assert running.digest() == hashlib.sha256().digest()
+    gates[0].set()
+    assert await reading == data
+    assert running.digest() == hashlib.sha256(data).digest()
+
+
+@pytest.mark.parametrize("last", [0, PIECE])
+async def test_a_cancelled_download_keeps_its_file_until_every_thread_is_done(
+    disk: DiskStore, gates: dict[int, threading.Event], last: int
+) -> None:
+    name = await stored(disk, sample(3 * PIECE))
+    before = descriptors()
+    gates |= {0: threading.Event(), PIECE: threading.Event()}
+    reading = asyncio.create_task(content(disk, name))
+    await asyncio.sleep(0.05)
+    for _ in range(3):
+        reading.cancel()
+        await asyncio.sleep(0.01)
+    gates[PIECE - last].set()
+    await asyncio.sleep(0.05)
+    reading.cancel()
+    await asyncio.sleep(0.01)
+    assert not reading.done()
+    assert descriptors() == before + 1
+    gates[last].set()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert descriptors() == before
+
+
+async def test_a_block_after_one_that_failed_is_not_hashed(
+    disk: DiskStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = await stored(disk, sample(3 * PIECE))
+    before = descriptors()
+
+    def read_block(descriptor: int, size: int, offset: int) -> bytes:
+        if offset == 0:
+            raise OSError(EIO, os.strerror(EIO))
+        return os.pread(descriptor, size, offset)
+
+    monkeypatch.setattr(syscalls, "read_block", read_block)
+    running = hashlib.sha256()
+    with pytest.raises(StorageDegraded):
+        await content(disk, name, running=running)
+    assert running.digest() == hashlib.sha256().digest()
+    assert descriptors() == before
