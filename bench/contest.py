@@ -16,7 +16,6 @@ from bench.questions import Question
 from bench.rows import SECRET, Data
 from bench.servers import Cores, Served, cpu_seconds, database_cpu_seconds
 
-WARM_SECONDS: Final = 0.3
 _SIGNED: Final = re.compile(rb"\?[^\"]*\"")
 
 
@@ -26,10 +25,11 @@ class Different(SystemExit):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often each server is asked, and how long each time."""
+    """How often each server is asked, how long each time, and how long before, uncounted."""
 
     rounds: int
     seconds: float
+    warm: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Contest:
         for told in answers[1:]:
             told.equals(answers[0])
         chosen = answers[: len(contenders)]
-        entrants = [self.warmed(question, told, pace.seconds) for told in chosen]
+        entrants = [self.warmed(question, told, pace) for told in chosen]
         return self.by_turns(entrants, pace)
 
     def by_turns(self, entrants: Sequence[Entrant], pace: Pace) -> dict[str, list[Run]]:
@@ -82,18 +82,18 @@ class Contest:
         """Puts this process, which asks, on its core."""
         os.sched_setaffinity(0, {self.cores.load})
 
-    def warmed(self, question: Question, told: Told, seconds: float) -> Entrant:
+    def warmed(self, question: Question, told: Told, pace: Pace) -> Entrant:
         """Asks for a moment, and so finds how many connections a server is not slowed by.
 
-        One that takes long over an answer gets fewer, or its runs of so many `seconds` would take
-        much longer; its one core has enough to do with them all the same.
+        One that takes long over an answer gets fewer, or its runs would take much longer than
+        they should; its one core has enough to do with them all the same.
         """
         port, exchanges = told.served.port, told.exchanges
-        rate = run(port, exchanges, seconds=WARM_SECONDS, connections=1).rate
-        enough = max(1, int(rate * seconds / 2))
+        rate = run(port, exchanges, seconds=pace.warm, connections=1).rate
+        enough = max(1, int(rate * pace.seconds / 2))
         entrant = Entrant(told.served, exchanges, min(question.connections, enough))
         if entrant.connections > 1:
-            run(port, exchanges, seconds=WARM_SECONDS, connections=entrant.connections)
+            run(port, exchanges, seconds=pace.warm, connections=entrant.connections)
         return entrant
 
     def _run(self, one: Entrant, seconds: float) -> Run:

@@ -36,7 +36,7 @@ def grown(
     for question in QUESTIONS:
         alone = replace(question, connections=1)
         entrants = [
-            contest.warmed(alone, answered(question, data, served), pace.seconds)
+            contest.warmed(alone, answered(question, data, served), pace)
             for data, served in (small, large)
         ]
         runs = contest.by_turns(entrants, pace)
