@@ -119,6 +119,7 @@ async def test_each_mutation_that_changes_a_graph_makes_it_another_version(
     await change_releases(api, built)
     await change_binaries(api, built)
     await change_the_rest(api, built)
+    await change_the_organization(api, built)
     assert api.sent.keys() == schema._schema.mutation_type.fields.keys()  # type: ignore[union-attr]
     assert {name for name, moved in api.sent.items() if True in moved} == MOVING
 
@@ -201,6 +202,16 @@ async def change_the_rest(api: Watching, built: world.World) -> None:
         publicKey=base64.b64encode(bytes(SigningKey.generate().verify_key)).decode(),
     )
     await api.do("deleteSigningKey", "deletedSigningKeyId", signingKeyId=unused)
+
+
+async def change_the_organization(api: Watching, built: world.World) -> None:
+    """What it is told of, and what it may keep."""
+    await api.do("setQuota", "organization { id }", bytes="1000000")
+    hook = world.name(next(one for one in built.all("Webhook") if one.name == "silent"))
+    sent = await api.make("testWebhook", "webhookDelivery { id }", webhookId=hook)
+    await api.do("redeliverWebhook", "webhookDelivery { id }", webhookDeliveryId=sent)
+    await api.do("rotateWebhookSecret", "webhook { id }", webhookId=hook)
+    await api.do("deleteWebhook", "deletedWebhookId", webhookId=hook)
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
