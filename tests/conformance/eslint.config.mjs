@@ -27,10 +27,12 @@ const VALUES = [
   'SimulatedBlock',
   'SimulatedMove',
   'Simulation',
+  'Storage',
   'TargetCoverage',
   'TraceEntry',
   'Verification',
   'VersionCoverage',
+  'WebhookAttempt',
 ];
 
 // Each rule below is kept, but for the named places; a name in vain is a problem too.
