@@ -125,7 +125,7 @@ def _operations() -> Iterator[Hostile]:
     yield asked(
         "a subscription of 20 fields",
         "subscription { " + "eventRecorded { kind } " * 20 + "}",
-        "METHOD_NOT_ALLOWED",
+        "NOT_ACCEPTABLE",
     )
     yield asked("no operation", "fragment F on Query { viewer { id } }", INVALID)
 
