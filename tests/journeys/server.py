@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +72,8 @@ class Running:
     database: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     """Settings as environment variables."""
+    program: Sequence[str] = ()
+    """What serves in place of `bindery`, with the same arguments."""
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -88,10 +90,9 @@ class Running:
     def started(self, key: str) -> Iterator[Place]:
         """Serves until the block is left, however that is."""
         port = free_port()
+        serve = ("serve", "--host", HOST, "--port", str(port))
         self.process = spawned(
-            command(
-                "serve", "--host", HOST, "--port", str(port), data=self._data, on=self.database
-            ),
+            command(*serve, data=self._data, on=self.database, program=self.program),
             log=self.folder / "server.log",
             settings=self.settings,
         )
@@ -112,12 +113,12 @@ class Running:
         return self.folder / "data"
 
 
-def command(*arguments: str, data: Path, on: str | None) -> list[str]:
-    """A command line of `bindery`, `on` a database of this URL or on SQLite."""
-    program = Path(sys.executable).with_name("bindery")
-    true(program.exists(), f"{program.name} is not beside this Python: run `make install`.")
+def command(*arguments: str, data: Path, on: str | None, program: Sequence[str] = ()) -> list[str]:
+    """A command line of `bindery`, or of `program`, `on` a database of this URL or on SQLite."""
+    bindery = Path(sys.executable).with_name("bindery")
+    true(bindery.exists(), f"{bindery.name} is not beside this Python: run `make install`.")
     chosen = ["--database", on] if on else []
-    return [str(program), *arguments, "--data", str(data), *chosen]
+    return [*(program or [str(bindery)]), *arguments, "--data", str(data), *chosen]
 
 
 def new_key(data: Path, database: str | None) -> str:

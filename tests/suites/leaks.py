@@ -37,13 +37,8 @@ def play(turn: Turn) -> None:
             turn.find(number, finding)
 
 
-class Loud(Running):
-    """A server that logs everything."""
-
-    def _command(self, *arguments: str) -> list[str]:
-        chosen = ["--database", self.database] if self.database else []
-        data = ["--data", str(self._data)]
-        return [sys.executable, "-m", "tests.suites.loud", *arguments, *data, *chosen]
+LOUD: Final = (sys.executable, "-m", "tests.suites.loud")
+"""A server that logs everything."""
 
 
 @dataclass
@@ -84,7 +79,7 @@ async def _created(server: str) -> tuple[str, Path]:
 
 
 async def _lived(kind: str, folder: Path, url: str | None, folders: list[Path]) -> list[str]:
-    running, harvest = Loud(folder, url), Harvest()
+    running, harvest = Running(folder, url, program=LOUD), Harvest()
     key = running.create_key()
     harvest.look(200, key)
     with running.started(key) as place:
