@@ -175,7 +175,9 @@ class Compiler:
     def _pages(self, field: Field, declared: ToMany) -> Pages:
         model = declared.listing.source.model
         view = RowView(Statement(model, self.postgres), model)
-        of = field.builder.function(field.view.key("id") if declared.by else "0")
+        # A list of all rows has one key; but nobody asks an organization that is not there for it.
+        parent = field.view.key("id") if declared.by else field.view.there("0")
+        of = field.builder.function(parent)
         pages = Pages(declared, self.arguments(field, True), of, view.statement)
         type_, grouped = self.selected(field.core.type, field.details)
         for key, details in grouped.items():

@@ -62,9 +62,12 @@ class RowView:
 
     def root(self, fields: tuple[str, ...] | None, names: Names) -> str:
         """The source of what a resolver gets: these fields under their names; None: an instance."""
-        made = self._instance(names) if fields is None else self._facts(fields, names)
-        # A joined row need not be there.
-        return made if self.alias == "t" else f"(None if {self.key('id')} is None else {made})"
+        return self.there(self._instance(names) if fields is None else self._facts(fields, names))
+
+    def there(self, expression: str) -> str:
+        """The source of an expression; None where the row is not there, as a joined one may be."""
+        joined = self.alias != "t"
+        return f"(None if {self.key('id')} is None else {expression})" if joined else expression
 
     def _instance(self, names: Names) -> str:
         model, columns = self.model, list(self.model._meta.fields_db_projection.values())
@@ -98,6 +101,10 @@ class ObjectView:
     def root(self, _fields: tuple[str, ...] | None, _names: Names) -> str:
         """The object itself."""
         return "r"
+
+    def there(self, expression: str) -> str:
+        """The expression: no plan comes to an object that is not there."""
+        return expression
 
 
 View = RowView | ObjectView

@@ -96,6 +96,8 @@ async def test_an_argument_that_nobody_is_asked_for_is_not_judged(executors: Bot
     found = await executors.run(
         """{ products { nodes { cohorts { nodes {
           latestRelease { events(first: 0) { totalCount } } } } } }
+        of_none: apiKeys { nodes { device { product { organization {
+          name products(first: 0) { totalCount } } } } } }
         apiKeys { nodes { device { events(before: "no cursor") { totalCount } } } } }"""
     )
     assert found.codes == []
