@@ -40,5 +40,6 @@ def test_a_planted_bug_is_caught_at_the_moment_that_shows_it() -> None:
     """Bytes that go before the commit: without this the test above could pass for any server."""
     turn = Turn("R1", 0, 200, seed=1, seconds=60)
     points.killed(turn, plant=unlink_first)
-    (found,) = {re.sub(r"[0-9a-f]{32}", "…", one) for one in turn.found[:1]}
-    assert "BLOB_MISSING" in found or "has no file" in found
+    (found,) = turn.found[:1]
+    # What is erased is overwritten, cut and unlinked; the kill may fall between these.
+    assert re.search("BLOB_MISSING|has no file|has other bytes", found)

@@ -13,6 +13,7 @@ from app import database, models
 from app.rules.binary import State
 from app.rules.ids import new_id
 from app.rules.prn import format_prn
+from app.rules.webhook import DeliveryState
 
 BATCH = 1_000
 LARGEST_BUNDLE = 1_000
@@ -36,6 +37,8 @@ class Grown:
     """The last release but one, and the latest."""
     device: str
     """One whose path goes through every release, and that gets the largest bundle."""
+    webhook: str
+    """One with many deliveries."""
 
 
 @dataclass
@@ -83,7 +86,8 @@ async def grow(organization_id: UUID, size: int) -> Grown:
     bundles = _bundles(world, versions)
     releases = _releases(world, cohorts[0], bundles)
     devices = _devices(world, products, cohorts[0], releases)
-    _events(world, products, versions, devices, binary)
+    events = _events(world, products, versions, devices, binary)
+    webhook = _webhooks(world, events)
     await world.write()
 
     def name(row: Any) -> str:
@@ -97,6 +101,7 @@ async def grow(organization_id: UUID, size: int) -> Grown:
         bundle=name(bundles[-1]),
         last_two=(name(releases[-2]), name(releases[-1])),
         device=name(devices[0]),
+        webhook=name(webhook),
     )
 
 
@@ -218,17 +223,38 @@ def _devices(world: Growth, products: list[Any], cohort: Any, releases: Iterable
 
 def _events(
     world: Growth, products: list[Any], versions: list[Any], devices: list[Any], binary: Any
-) -> None:
+) -> list[Any]:
     """The newest ones are of every kind, at any size."""
     keys = [row for row in world.rows if isinstance(row, models.ApiKey)]
-    for subjects in zip(products, versions, devices, keys, strict=False):
-        for subject in (*subjects, devices[0], binary):
-            world.add(
-                models.Event,
-                time=SEEN,
-                actor_key_id=subjects[-1].id,
-                kind=f"{subject.prn_kind}.report",
-                subject_kind=subject.prn_kind,
-                subject_id=subject.id,
-                request_id="",
-            )
+    return [
+        world.add(
+            models.Event,
+            time=SEEN,
+            actor_key_id=subjects[-1].id,
+            kind=f"{subject.prn_kind}.report",
+            subject_kind=subject.prn_kind,
+            subject_id=subject.id,
+            request_id="",
+        )
+        for subjects in zip(products, versions, devices, keys, strict=False)
+        for subject in (*subjects, devices[0], binary)
+    ]
+
+
+def _webhooks(world: Growth, events: list[Any]) -> Any:
+    """Disabled ones, so that nothing is sent; the first has one delivery of each event."""
+    url = "https://hooks.example/"
+    hooks = world.many(models.Webhook, name="hook", url=url, secret_check="", enabled=False)
+    # Positions are unique on a server, and there may be a world of another size on it.
+    for position, event in enumerate(events, start=world.size * BATCH):
+        world.add(
+            models.WebhookDelivery,
+            webhook_id=hooks[0].id,
+            event_id=event.id,
+            subject_id=event.subject_id,
+            position=position,
+            state=DeliveryState.DELIVERED,
+            queued_at=SEEN,
+            ended_at=SEEN,
+        )
+    return hooks[0]
