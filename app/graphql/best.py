@@ -76,6 +76,6 @@ class Resolution:
 def plan(compiler: Any, field: Any) -> Resolution:
     """How `resolveBinary` is read."""
     best = BestBinary(postgres=compiler.postgres)
-    view = AnswerView(RowView(best.statement, Binary))
+    view = AnswerView(RowView(best.statement, Binary, sure=False))
     type_, grouped = compiler.selected(field.core.type, field.details)
     return Resolution(best, compiler.arguments(field, False), compiler.built(type_, grouped, view))

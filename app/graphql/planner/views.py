@@ -34,6 +34,8 @@ class RowView:
     statement: Statement
     model: Any
     alias: str = "t"
+    sure: bool = True
+    """Whether the row is there; a joined one need not be, and all its values are null then."""
 
     def column(self, field: str) -> str:
         """A field of the model, in SQL."""
@@ -50,7 +52,7 @@ class RowView:
     def to_one(self, model: Any, by: str) -> RowView | None:
         """The row that a column names, joined; None where it takes a statement of its own."""
         alias = self.statement.join(model, self.column(by))
-        return None if alias is None else RowView(self.statement, model, alias)
+        return None if alias is None else RowView(self.statement, model, alias, sure=False)
 
     def leaf(self, field: str, type_: GraphQLOutputType, names: Names) -> str:
         """The source of a value as it stands in the answer."""
@@ -65,9 +67,8 @@ class RowView:
         return self.there(self._instance(names) if fields is None else self._facts(fields, names))
 
     def there(self, expression: str) -> str:
-        """The source of an expression; None where the row is not there, as a joined one may be."""
-        joined = self.alias != "t"
-        return f"(None if {self.key('id')} is None else {expression})" if joined else expression
+        """The source of an expression; None where the row is not there."""
+        return expression if self.sure else f"(None if {self.key('id')} is None else {expression})"
 
     def _instance(self, names: Names) -> str:
         model, columns = self.model, list(self.model._meta.fields_db_projection.values())

@@ -170,6 +170,23 @@ async def test_the_best_binary_takes_one_statement(
     assert matches == {("NONE", True), ("PORTABLE", False), ("TARGET_SPECIFIC", False)}
 
 
+async def test_no_resolver_is_called_for_a_binary_that_was_not_found(
+    server: Server, api: Api
+) -> None:
+    found = await world.build(api)
+    executors = await both(server, api)
+    text = BEST.replace("hash", "lossImpact { bundles(first: 0) { totalCount } }")
+    chosen = set()
+    for version in world.names(found.all("ArtifactVersion")):
+        device = world.name(found.all("Device")[0])
+        answer = await executors.run(text, {"device": device, "version": version})
+        chosen.add(bool(answer.codes))
+        if not answer.codes:
+            assert b'"binary":null' in answer.reference
+            assert answer.planned == answer.reference
+    assert chosen == {True, False}
+
+
 async def test_random_resolutions_are_the_same(
     server: Server, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
