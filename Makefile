@@ -23,7 +23,7 @@ SOURCES := $(wildcard app tests bench docker)
 
 # What `make ci` runs, in this order, and how many seconds each step may take.
 CI_BUDGETS := \
-	test=900 \
+	test=1200 \
 	lint=240 \
 	races=480 \
 	schema-lint=180 \
@@ -33,8 +33,8 @@ CI_BUDGETS := \
 	suites=810 \
 	half-open=100 \
 	conformance=300 \
-	explorer-test=480 \
-	docker-scripts=420
+	explorer-test=360 \
+	docker-scripts=360
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
