@@ -91,9 +91,9 @@ explorer-test: install explorer ## Open the explorer in a real Chromium, without
 	BINDERY_BROWSER=required $(BIN)/python -m pytest tests/explorer
 
 test: install ## Run the tests, and require all branches of the rules to be covered.
-	$(BIN)/python -m pytest -n $(WORKERS) tests/rules --cov=app/rules --cov-branch --cov-report=
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/rules --cov=app/rules --cov-branch --cov-report=
 	$(BIN)/coverage report --include='app/rules/*' --fail-under=100 --skip-covered
-	BINDERY_ROUNDS=$${BINDERY_ROUNDS:-1} $(BIN)/python -m pytest -n $(WORKERS) --ignore=tests/rules
+	BINDERY_ROUNDS=$${BINDERY_ROUNDS:-1} $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --ignore=tests/rules
 
 .PHONY: budgets
 budgets: install ## Count each example's SQL statements at 10 and 10,000 rows (BINDERY_ROWS=).
@@ -109,7 +109,7 @@ push-kills: install ## Kill `bindery push` of 1 GiB ten times, and count what it
 		$(BIN)/python -m pytest -s tests/client/test_kills.py
 
 races: install ## Race 64 clients for every move, 5 rounds of each (BINDERY_ROUNDS=).
-	$(BIN)/python -m pytest -n $(WORKERS) tests/races
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/races
 
 lint: install ## Check format, style, types, the rooms, the dependencies and the Dockerfile.
 	$(BIN)/ruff format --check .
