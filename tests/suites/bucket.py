@@ -138,6 +138,8 @@ class Half:
                     await life.run()
                 except GaveUp as failure:
                     self.turn.find(self.turn.next, f"a client gave up: {failure}")
+                except Over:
+                    return
                 self.turn.done = min(until, begun + self.proxy.injected.total())
 
         await asyncio.gather(*map(client, range(CLIENTS)))
@@ -184,6 +186,10 @@ class Half:
 
 class GaveUp(Exception):
     """A client tried again and again, and nothing came of it."""
+
+
+class Over(Exception):
+    """Something was found, so the other clients need not try on."""
 
 
 @dataclass
@@ -312,6 +318,8 @@ class Life:
 
     async def _again(self, attempt: Callable[[], Awaitable[T | None]]) -> T | None:
         for _ in range(AGAIN):
+            if self.half.turn.found:
+                raise Over
             found = await attempt()
             if found is not None:
                 return found
