@@ -143,8 +143,14 @@ def budgets(request: pytest.FixtureRequest) -> dict[str, int]:
 
 @pytest.fixture
 def settings(settings: Settings, budgets: dict[str, int]) -> Settings:
-    """Without a worker, whose statements would be counted too, and with what is asked here."""
-    return replace(settings, worker=False, rate_cost=10**9, planner=budgets is PLANNED)
+    """Without a worker, whose statements would be counted too, and with time for what is asked."""
+    return replace(
+        settings,
+        worker=False,
+        rate_cost=10**9,
+        query_seconds=600.0,
+        planner=budgets is PLANNED,
+    )
 
 
 async def test_rows_do_not_add_statements(http: httpx.AsyncClient, budgets: dict[str, int]) -> None:
