@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -91,10 +92,12 @@ class Watched:
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         with self.report:
-            traced = tracer.read_report(self.report.read())
+            report = self.report.read()
         with suppress(ChildProcessError):
             os.waitpid(self.follower, 0)
-        return traced
+        if not report:
+            raise Failed("the tracer ended without its report")
+        return tracer.read_report(report)
 
 
 def watched(data: Path, *, log: Path, fault: tracer.Fault, plant: Plant | None = None) -> Watched:
@@ -120,6 +123,9 @@ def _trace(data: Path, *, log: Path, fault: tracer.Fault, plant: Plant | None, t
     try:
         _end_with_parent()
         tracer.run(program, folder=data, fault=fault, report=told)
+    except BaseException:
+        traceback.print_exc()
+        raise
     finally:
         os._exit(1)
 
@@ -203,5 +209,8 @@ def _be(command: list[str], *, log: Path, plant: Plant | None) -> NoReturn:
         if plant is not None:
             plant()
         status = cli.main(command)
+    except BaseException:
+        traceback.print_exc()
+        raise
     finally:
         os._exit(status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,11 @@ def test_a_start_is_struck_the_change_that_was_asked_for(tmp_path: Path) -> None
     second = watched(tmp_path / "data", log=log, fault=tracer.Kill(0))
     assert second.url is not None
     assert second.end().struck is None
+
+
+def test_a_thread_that_is_in_no_call_of_the_list_changes_nothing(tmp_path: Path) -> None:
+    """So it is with one that was killed since it stopped: the kernel says -1 for its call then."""
+    assert tracer.changed(threading.get_native_id(), tmp_path) is None
 
 
 def test_lives_go_on_after_a_kill() -> None:

@@ -178,7 +178,7 @@ def _followed(pid: int, folder: Path, fault: Fault) -> Traced:
         if not os.WIFSTOPPED(status):
             continue
         event, hand_on = status >> 16, 0
-        change = _changed(thread, folder) if event == _EVENT_SECCOMP else None
+        change = changed(thread, folder) if event == _EVENT_SECCOMP else None
         if change is not None:
             # Opening what is there changes nothing, but may fail.
             changes += not change.startswith("open ")
@@ -206,11 +206,16 @@ def _strike(thread: int, error: int) -> None:
     _libc.ptrace(_SET_REGISTERS, thread, None, ctypes.addressof(registers))
 
 
-def _changed(thread: int, folder: Path) -> str | None:
-    """The call that the thread is stopped before, if it changes something in the folder."""
+def changed(thread: int, folder: Path) -> str | None:
+    """The call that the thread is stopped before, if it changes something in the folder.
+
+    A thread that was killed since it stopped is in no call any more: it changes nothing.
+    """
     try:
         words = Path(f"/proc/{thread}/syscall").read_text().split()
-        call = _CALLS[platform.machine()][int(words[0])]
+        call = _CALLS[platform.machine()].get(int(words[0]))
+        if call is None:
+            return None
         first, second, third = (int(word, 16) for word in words[1:4])
         if call == "openat" and not third & os.O_CREAT:
             call = "open"
