@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from app.rules.errors import DatabaseUnavailable
+from app.rules.failures import DatabaseUnavailable
 
 STEP: Final = 1024 * 1024
 """Bytes that are given up at once: more than what destroying a few binaries writes."""

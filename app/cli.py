@@ -33,7 +33,7 @@ from app.graphql.transport import MAX_BODY
 from app.http.protocol import DeadlineProtocol, SocketProtocol
 from app.main import create_app, running, watched
 from app.rules.access import Role
-from app.rules.errors import BinderyError
+from app.rules.refusal import BinderyError
 from app.server import Server
 from app.settings import Settings, SettingsError, load
 

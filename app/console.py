@@ -14,7 +14,7 @@ import asyncpg
 from tortoise.exceptions import BaseORMException
 
 from app import database, lock
-from app.rules.errors import DatabaseUnavailable
+from app.rules.failures import DatabaseUnavailable
 from app.settings import Settings
 
 RESTORING: Final = "restoring"

@@ -33,7 +33,7 @@ from app.dialect import bound
 from app.dialect import worded as in_words
 from app.loss import translated as translated
 from app.notices import CHANNEL, Notice, board
-from app.rules.errors import DatabaseUnavailable, StorageFull
+from app.rules.failures import DatabaseUnavailable, StorageFull
 from app.sqlite import EmbeddedClient, ReadingClient
 
 T = TypeVar("T")

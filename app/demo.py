@@ -52,7 +52,8 @@ from app.models import (
 )
 from app.rules.access import Role
 from app.rules.binary import State, VerificationStatus
-from app.rules.errors import InUse, StorageDegraded
+from app.rules.errors import InUse
+from app.rules.failures import StorageDegraded
 from app.rules.part import MIN_PART_SIZE, PartState
 from app.rules.rollout import NewPhase, NewRelease
 from app.server import Server

@@ -14,7 +14,7 @@ from tortoise.exceptions import (
     TransactionManagementError,
 )
 
-from app.rules.errors import DatabaseUnavailable, StorageFull
+from app.rules.failures import DatabaseUnavailable, StorageFull
 
 # The second is how SQLite says that its index of the WAL could not grow.
 _FULL: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)

@@ -17,7 +17,7 @@ from tortoise import BaseDBAsyncClient
 
 from app import postgres
 from app.loss import translated
-from app.rules.errors import DatabaseUnavailable
+from app.rules.failures import DatabaseUnavailable
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ import pytest
 from app import database
 from app.ballast import STEP, Ballast, ballast
 from app.models import Organization
-from app.rules.errors import DatabaseUnavailable, StorageFull
+from app.rules.failures import DatabaseUnavailable, StorageFull
 
 SIZE = 2 * STEP + 5
 

@@ -17,7 +17,7 @@ from tortoise.exceptions import IntegrityError, OperationalError
 
 from app import database
 from app.models import Organization
-from app.rules.errors import DatabaseUnavailable, StorageFull
+from app.rules.failures import DatabaseUnavailable, StorageFull
 
 STEPS = 25
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

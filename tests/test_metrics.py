@@ -17,7 +17,7 @@ from app.models import Binary
 from app.reads import census
 from app.rules.access import Role
 from app.rules.binary import ContentHealth
-from app.rules.errors import DatabaseUnavailable
+from app.rules.failures import DatabaseUnavailable
 from app.server import Server
 from app.settings import Settings
 from tests.api import Api

@@ -12,7 +12,7 @@ from tortoise.exceptions import OperationalError
 
 from app import database
 from app.models import Organization
-from app.rules.errors import DatabaseUnavailable
+from app.rules.failures import DatabaseUnavailable
 from app.sqlite import STEPS
 
 LONG = (

@@ -13,7 +13,8 @@ from app.models import ApiKey, Device, Organization
 from app.reads.values import as_uuid, maybe_time, maybe_uuid
 from app.rules import text
 from app.rules.access import Role, hash_secret, new_secret
-from app.rules.errors import BadUserInput, KeyExpired, KeyRevoked, StorageFull, Unauthenticated
+from app.rules.errors import BadUserInput, KeyExpired, KeyRevoked, Unauthenticated
+from app.rules.failures import StorageFull
 
 RECENT = timedelta(minutes=1)
 """How exact `lastUsed` is: it is written at most this often."""

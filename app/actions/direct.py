@@ -22,13 +22,8 @@ from app.models import Binary, BinaryPart, StorageIntent, StorageUpload
 from app.rules import part
 from app.rules.access import Role
 from app.rules.binary import State
-from app.rules.errors import (
-    BadUserInput,
-    DatabaseUnavailable,
-    InvalidTransition,
-    NotFound,
-    PartsIncomplete,
-)
+from app.rules.errors import BadUserInput, InvalidTransition, NotFound, PartsIncomplete
+from app.rules.failures import DatabaseUnavailable
 from app.rules.part import PartState
 from app.storage.uploads import Arrived, Uploads, object_name, part_name
 

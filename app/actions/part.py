@@ -17,14 +17,12 @@ from app.models import Binary, BinaryPart, StorageGarbage, StorageIntent, Storag
 from app.rules import digest, part
 from app.rules.access import Role
 from app.rules.binary import State
-from app.rules.errors import (
-    BadUserInput,
+from app.rules.errors import BadUserInput, InvalidTransition, NotFound
+from app.rules.failures import (
     ContentDestroyed,
     DatabaseUnavailable,
     InvalidHash,
     InvalidSize,
-    InvalidTransition,
-    NotFound,
     UploadSuperseded,
 )
 from app.rules.part import PartState

@@ -15,7 +15,8 @@ from app.actions.unit import Unit, action
 from app.models import Organization
 from app.reads import usage
 from app.rules.access import Role
-from app.rules.errors import BadUserInput, QuotaExceeded
+from app.rules.errors import BadUserInput
+from app.rules.failures import QuotaExceeded
 
 _UNLIMITED: Final = 2**62
 _TAKE: Final = """

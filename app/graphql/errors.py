@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -19,25 +18,25 @@ from app.graphql.rollout import Impact
 from app.graphql.scalars import BigInt
 from app.graphql.types import Binary, Release
 from app.rules import binary as rules
-from app.rules import errors
+from app.rules import errors, failures
 from app.rules.access import Role
 from app.rules.facts import camel
 from app.rules.prn import Kind
+from app.rules.refusal import BinderyError
 
 log = logging.getLogger("bindery.graphql")
 
+REASONS: tuple[type[BinderyError], ...] = tuple(
+    found
+    for page in (errors, failures)
+    for found in vars(page).values()
+    if isinstance(found, type) and found.__module__ == page.__name__ and "code" in vars(found)
+)
+"""Every reason of a refusal that has a code of its own, in the order of the two pages."""
 
-def _subclasses(base: type[errors.BinderyError]) -> Iterator[type[errors.BinderyError]]:
-    for found in base.__subclasses__():
-        yield found
-        yield from _subclasses(found)
-
-
-_DESCRIPTIONS = {
-    found.code: (found.__doc__ or "").splitlines()[0]
-    for found in _subclasses(errors.BinderyError)
-    if "code" in vars(found)
-} | {"NOT_FOUND": "No such thing in this organization."}
+_DESCRIPTIONS = {found.code: (found.__doc__ or "").splitlines()[0] for found in REASONS} | {
+    "NOT_FOUND": "No such thing in this organization."
+}
 
 _codes: Any = Enum("ErrorCode", {code: code for code in sorted(_DESCRIPTIONS)})  # type: ignore[misc]
 ErrorCode: Any = strawberry.enum(_codes, description="Why something was refused.")
@@ -48,7 +47,7 @@ for _value in ErrorCode.__strawberry_definition__.values:
 class Refusal:
     """A refusal as data: GraphQL raises an exception that stands in an answer."""
 
-    def __init__(self, error: errors.BinderyError) -> None:
+    def __init__(self, error: BinderyError) -> None:
         self.error = error
 
     def __getattr__(self, name: str) -> Any:
@@ -59,16 +58,16 @@ class Refusal:
 class UserError:
     """`refusals` are the exceptions that a type stands for."""
 
-    refusals: ClassVar[tuple[type[errors.BinderyError], ...]] = ()
+    refusals: ClassVar[tuple[type[BinderyError], ...]] = ()
 
     message: str = plain("What is wrong, with which thing, and what would be right.")
 
     @derived("The reason, for programs.")
-    def code(self, root: strawberry.Parent[errors.BinderyError]) -> ErrorCode:
+    def code(self, root: strawberry.Parent[BinderyError]) -> ErrorCode:
         return ErrorCode[root.code]
 
     @derived("The input field concerned, outermost first.")
-    def path(self, root: strawberry.Parent[errors.BinderyError]) -> list[str] | None:
+    def path(self, root: strawberry.Parent[BinderyError]) -> list[str] | None:
         return list(root.path) or None
 
     @classmethod
@@ -110,14 +109,14 @@ class PartsIncompleteError(UserError):
 
 @strawberry.type(description="The organization's parts would take more bytes than it may have.")
 class QuotaExceededError(UserError):
-    refusals = (errors.QuotaExceeded,)
+    refusals = (failures.QuotaExceeded,)
 
     @derived("The bytes that it may have.")
-    def limit(self, root: strawberry.Parent[errors.QuotaExceeded]) -> BigInt:
+    def limit(self, root: strawberry.Parent[failures.QuotaExceeded]) -> BigInt:
         return BigInt(root.limit)
 
     @derived("The bytes that its parts take, stored or not yet.")
-    def used(self, root: strawberry.Parent[errors.QuotaExceeded]) -> BigInt:
+    def used(self, root: strawberry.Parent[failures.QuotaExceeded]) -> BigInt:
         return BigInt(root.used)
 
 
@@ -249,7 +248,7 @@ def told(error: GraphQLError, context: Context | None) -> GraphQLError:
     """A top-level error as it leaves the server: a code, a request id, and no secrets."""
     request_id = context.actor.request_id if context is not None else ""
     cause = error.original_error
-    if isinstance(cause, errors.BinderyError):
+    if isinstance(cause, BinderyError):
         facts = {camel(name): value for name, value in cause.facts.items()}
         extensions = {"code": cause.code, **facts}
         if cause.path:

@@ -19,8 +19,9 @@ from strawberry.types.field import StrawberryField
 from app.actions.idempotency import Attempt
 from app.graphql.context import Info
 from app.graphql.errors import Refusal, UserError
-from app.rules.errors import BadUserInput, BinderyError
+from app.rules.errors import BadUserInput
 from app.rules.facts import camel
+from app.rules.refusal import BinderyError
 from app.rules.text import name
 
 

@@ -26,7 +26,7 @@ from app.graphql.gate import subscribes
 from app.graphql.schema import schema
 from app.graphql.transport import Operation, Refused, bearer, written
 from app.rules.access import Role
-from app.rules.errors import BinderyError
+from app.rules.refusal import BinderyError
 from app.server import Server
 
 EVENT_STREAM = "text/event-stream"

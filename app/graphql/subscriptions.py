@@ -23,7 +23,7 @@ from app.graphql.types import Binary, Event
 from app.notices import Notice, board
 from app.reads.pages import MAX_SIZE
 from app.reads.recorded import Heard
-from app.rules.errors import DatabaseUnavailable
+from app.rules.failures import DatabaseUnavailable
 from app.rules.prn import Kind
 
 KEY_CHECK_SECONDS = 5.0

@@ -39,7 +39,8 @@ from app.graphql.transport import (
     read_operation,
     written,
 )
-from app.rules.errors import BinderyError, QueryTimeout
+from app.rules.failures import QueryTimeout
+from app.rules.refusal import BinderyError
 from app.server import Server
 
 log = logging.getLogger(__name__)

@@ -21,8 +21,9 @@ from app.http.refusal import refusal
 from app.http.whole import Stretch, checked
 from app.models import Binary, BinaryPart, StorageUpload
 from app.rules.binary import DOWNLOADABLE, ContentHealth, State
-from app.rules.errors import BinderyError, ContentCorrupt, ContentDestroyed, UploadSuperseded
+from app.rules.failures import ContentCorrupt, ContentDestroyed, UploadSuperseded
 from app.rules.link import Link
+from app.rules.refusal import BinderyError
 from app.server import Server
 from app.storage.content import ContentStore
 

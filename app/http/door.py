@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.http.refusal import refusal
 from app.metrics import Metrics
-from app.rules.errors import BinderyError
+from app.rules.refusal import BinderyError
 
 Handler = Callable[[Request], Awaitable[Response]]
 

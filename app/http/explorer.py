@@ -15,7 +15,8 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Route
 
 from app.http.door import Door
-from app.rules.errors import MethodNotAllowed, NotFound
+from app.rules.errors import NotFound
+from app.rules.failures import MethodNotAllowed
 
 METHODS: Final = ("GET", "HEAD")
 BUILT: Final = Path(__file__).parents[1] / "explorer" / "dist"

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from app import database
 from app.ballast import ballast
-from app.rules.errors import DatabaseUnavailable, MethodNotAllowed
+from app.rules.failures import DatabaseUnavailable, MethodNotAllowed
 from app.server import Server
 
 METHODS: Final = ("GET", "HEAD")

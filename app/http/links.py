@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from starlette.requests import Request
 
 from app.rules import link
-from app.rules.errors import MethodNotAllowed, UrlExpired, UrlInvalid
+from app.rules.failures import MethodNotAllowed, UrlExpired, UrlInvalid
 
 
 def check(

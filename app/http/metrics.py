@@ -19,7 +19,8 @@ from app.metrics import Metrics
 from app.reads import census
 from app.rules.access import Role, require
 from app.rules.binary import ContentHealth, State, VerificationStatus
-from app.rules.errors import DatabaseUnavailable, MethodNotAllowed, Unauthenticated
+from app.rules.errors import Unauthenticated
+from app.rules.failures import DatabaseUnavailable, MethodNotAllowed
 from app.server import Server
 
 METHODS: Final = ("GET", "HEAD")

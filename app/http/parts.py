@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from app.actions import part
 from app.http import links
 from app.models import BinaryPart
-from app.rules.errors import (
+from app.rules.failures import (
     BadRequest,
     InvalidSize,
     LengthRequired,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.rules.errors import BadRequest
+from app.rules.failures import BadRequest
 
 # Any second range makes this fail at its comma, so that thousands cost as little as two.
 _ONE_RANGE: Final = re.compile(r"bytes=([0-9]*)-([0-9]*)", re.IGNORECASE)

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from app.rules.errors import ContentCorrupt
+from app.rules.failures import ContentCorrupt
 from app.storage.content import ContentStore
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from app import database
 from app.rules.binary import ContentHealth, State
-from app.rules.errors import ContentCorrupt, StorageDegraded
+from app.rules.failures import ContentCorrupt, StorageDegraded
 from app.rules.fsck import Damage, Finding
 from app.storage.content import ContentStore, Digest
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app import database
-from app.rules.errors import DatabaseUnavailable
+from app.rules.failures import DatabaseUnavailable
 
 _WORK = """
 SELECT verification_status AS status, COUNT(*) AS n FROM binary_record

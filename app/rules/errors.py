@@ -1,34 +1,14 @@
-"""Every reason for which Bindery refuses something: one class, one code, on one page.
-A class states its facts as keyword-only fields, so that a client decides without reading text.
-Rules and actions raise; the doors translate. `http_status` is what the byte routes answer.
+"""Every reason for which the rules forbid something: one class, one code, on one page.
+
+The other page, `failures`, has what goes wrong with a request that no rule forbids.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass
 
-
-@dataclass(eq=False)
-class BinderyError(Exception):
-    """The base of every refusal. `path` names the input field concerned, outermost first."""
-
-    code: ClassVar[str] = "INTERNAL_SERVER_ERROR"
-    http_status: ClassVar[int] = 400
-
-    message: str
-    path: Sequence[str] = field(default=(), kw_only=True)
-
-    def __post_init__(self) -> None:
-        super().__init__(self.message)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """The machine-readable facts of this refusal: every field but the message and the path."""
-        basics = {"message", "path"}
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in basics}
-
+from app.rules.refusal import BinderyError
 
 # Who is asking.
 
@@ -303,135 +283,3 @@ class ImpactChanged(BinderyError):
 
     added: Sequence[str]
     removed: Sequence[str]
-
-
-# Bytes.
-
-
-class UrlInvalid(BinderyError):
-    """The signed URL was changed, or never issued by this server."""
-
-    code = "URL_INVALID"
-    http_status = 403
-
-
-class UrlExpired(BinderyError):
-    """The signed URL's time is over; ask for a fresh one."""
-
-    code = "URL_EXPIRED"
-    http_status = 403
-
-
-class MethodNotAllowed(BinderyError):
-    """The URL is good for another HTTP method."""
-
-    code = "METHOD_NOT_ALLOWED"
-    http_status = 405
-
-
-class UploadSuperseded(BinderyError):
-    """The part was replaced, the binary reset, or its upload finished."""
-
-    code = "UPLOAD_SUPERSEDED"
-    http_status = 410
-
-
-class ContentDestroyed(BinderyError):
-    """The binary was destroyed, its content is gone for good."""
-
-    code = "CONTENT_DESTROYED"
-    http_status = 410
-
-
-class ContentCorrupt(BinderyError):
-    """The stored bytes are missing, or no longer those that were verified."""
-
-    code = "CONTENT_CORRUPT"
-    http_status = 500
-
-
-@dataclass(eq=False, kw_only=True)
-class InvalidSize(BinderyError):
-    """The part's bytes are fewer or more than declared; they were discarded."""
-
-    code = "INVALID_SIZE"
-
-    declared_size: int
-    received_size: int
-
-
-@dataclass(eq=False, kw_only=True)
-class InvalidHash(BinderyError):
-    """The part's bytes have another SHA-256 than declared; they were discarded."""
-
-    code = "INVALID_HASH"
-
-    declared_hash: str
-    received_hash: str
-
-
-class BadRequest(BinderyError):
-    """The HTTP request has the wrong form."""
-
-    code = "BAD_REQUEST"
-
-
-class LengthRequired(BadRequest):
-    """A part is sent with a Content-Length that equals its declared size."""
-
-    code = "LENGTH_REQUIRED"
-
-
-class UnsupportedMediaType(BinderyError):
-    """The request's media type or content coding is not taken here."""
-
-    code = "UNSUPPORTED_MEDIA_TYPE"
-    http_status = 415
-
-
-class UploadTimeout(BinderyError):
-    """The client stalled for longer than the deadline."""
-
-    code = "UPLOAD_TIMEOUT"
-    http_status = 408
-
-
-class QueryTimeout(BinderyError):
-    """The query took longer than it may; ask for less, or for smaller pages."""
-
-    code = "QUERY_TIMEOUT"
-
-
-# What the server itself lacks.
-
-
-@dataclass(eq=False, kw_only=True)
-class QuotaExceeded(BinderyError):
-    """The organization's parts would take more bytes than it may have."""
-
-    code = "QUOTA_EXCEEDED"
-    http_status = 507
-
-    limit: int
-    used: int
-
-
-class StorageFull(BinderyError):
-    """The disk is too full to take this; nothing was stored."""
-
-    code = "STORAGE_FULL"
-    http_status = 507
-
-
-class StorageDegraded(BinderyError):
-    """The disk failed a write or an fsync; nothing was acknowledged, writes are refused."""
-
-    code = "STORAGE_DEGRADED"
-    http_status = 503
-
-
-class DatabaseUnavailable(BinderyError):
-    """The database does not answer; try again after a while."""
-
-    code = "DATABASE_UNAVAILABLE"
-    http_status = 503

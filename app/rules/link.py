@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from uuid import UUID
 
-from app.rules.errors import UrlInvalid
+from app.rules.failures import UrlInvalid
 
 LinkKind = Literal["upload", "download"]
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 
-from app.rules.errors import ContentCorrupt, StorageFull
+from app.rules.failures import ContentCorrupt, StorageFull
 from app.storage import syscalls
 from app.storage.content import PIECE, Running
 from app.storage.syscalls import DiskFailed

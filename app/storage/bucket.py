@@ -17,7 +17,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from app.rules.errors import StorageDegraded
+from app.rules.failures import StorageDegraded
 from app.storage.uploads import Arrived, base64_of, hex_of, named
 
 ATTEMPTS: Final = 6

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
-from app.rules.errors import ContentCorrupt
+from app.rules.failures import ContentCorrupt
 
 PIECE: Final = 1024 * 1024
 """Bytes that are written, read or hashed at once. Hopping to a thread costs the same for one
@@ -110,7 +110,7 @@ class Running(Protocol):
 class ContentStore(Protocol):
     """Keeps blobs: bytes that are written once under a random name, read, and erased.
 
-    The errors named here are those of `app.rules.errors`; besides, each method raises
+    The errors named here are those of `app.rules.failures`; besides, each method raises
     `ValueError` for a name that `new_name` can't have made, and `StorageDegraded` when the
     store is closed or can't work for a reason that has no class of its own.
     """

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from app.rules.errors import StorageDegraded, StorageFull
+from app.rules.failures import StorageDegraded, StorageFull
 from app.storage import folders
 from app.storage.blob import NewBlob, StoredBlob, blocks_of, probe
 from app.storage.content import (
@@ -280,7 +280,7 @@ class DiskStore:
 
     @contextmanager
     def _typed(self) -> Iterator[None]:
-        """Turn the system's errors to those of `app.rules.errors`, and remember the bad ones."""
+        """Turn the system's errors to those of `app.rules.failures`, and remember the bad ones."""
         try:
             yield
         except DiskFailed as error:

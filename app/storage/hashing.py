@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from app.rules.errors import InvalidHash
+from app.rules.failures import InvalidHash
 from app.storage.content import Digest, DigestStopped
 
 TELL_EVERY: Final = 8 * 1024 * 1024

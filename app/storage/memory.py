@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 
-from app.rules.errors import ContentCorrupt, StorageDegraded, StorageFull
+from app.rules.failures import ContentCorrupt, StorageDegraded, StorageFull
 from app.storage.content import (
     PIECE,
     Digest,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from app.rules.errors import InvalidSize
+from app.rules.failures import InvalidSize
 from app.storage.content import PIECE
 
 

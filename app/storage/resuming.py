@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
-from app.rules.errors import ContentCorrupt, StorageDegraded
+from app.rules.failures import ContentCorrupt, StorageDegraded
 from app.storage.bucket import Bucket, Missing
 
 RESUMES: Final = 5

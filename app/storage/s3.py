@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from weakref import WeakSet
 
-from app.rules.errors import StorageDegraded
+from app.rules.failures import StorageDegraded
 from app.storage.bucket import Bucket, Location, Missing, opened
 from app.storage.content import (
     PIECE,

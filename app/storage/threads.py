@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Final, ParamSpec, TypeVar
 
-from app.rules.errors import StorageDegraded
+from app.rules.failures import StorageDegraded
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

@@ -16,7 +16,7 @@ from app import database
 from app.actions import delivery
 from app.actions.delivery import Claimed
 from app.rules import webhook as rules
-from app.rules.errors import DatabaseUnavailable, StorageFull
+from app.rules.failures import DatabaseUnavailable, StorageFull
 from app.rules.webhook import Failure
 from app.server import Server
 from app.worker.pace import Pace, woken

@@ -10,7 +10,7 @@ from typing import Final
 from app import database
 from app.actions.content import erase_garbage
 from app.models import StorageGarbage
-from app.rules.errors import DatabaseUnavailable, StorageDegraded, StorageFull
+from app.rules.failures import DatabaseUnavailable, StorageDegraded, StorageFull
 from app.storage.content import ContentStore
 from app.worker.pace import Pace, woken
 

@@ -11,7 +11,8 @@ from typing import Final
 from app.actions import verification
 from app.actions.verification import Claimed
 from app.metrics import Metrics
-from app.rules.errors import BinderyError, DatabaseUnavailable, StorageFull
+from app.rules.failures import DatabaseUnavailable, StorageFull
+from app.rules.refusal import BinderyError
 from app.rules.verification import backoff
 from app.storage.content import ContentStore, Digest, DigestStopped
 from app.worker.pace import Pace, woken

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from app.actions.abandoned import reap_abandoned
-from app.rules.errors import DatabaseUnavailable, StorageFull
+from app.rules.failures import DatabaseUnavailable, StorageFull
 from app.server import Server
 
 LOOK_AGAIN_SECONDS: Final = 600.0

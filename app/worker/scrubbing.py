@@ -13,7 +13,7 @@ from app.actions import health
 from app.actions.health import Claimed
 from app.rules import scrubbing
 from app.rules.binary import ContentHealth
-from app.rules.errors import ContentCorrupt, DatabaseUnavailable, StorageDegraded, StorageFull
+from app.rules.failures import ContentCorrupt, DatabaseUnavailable, StorageDegraded, StorageFull
 from app.storage.content import ContentStore, Digest
 from app.worker.pace import Pace
 

@@ -10,7 +10,7 @@ from typing import Final
 from app import database
 from app.actions.presence import Presence
 from app.ballast import ballast
-from app.rules.errors import BinderyError
+from app.rules.refusal import BinderyError
 from app.server import Server
 
 UPKEEP_SECONDS: Final = 2.0

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from app.actions import verification
-from app.rules.errors import DatabaseUnavailable, StorageFull
+from app.rules.failures import DatabaseUnavailable, StorageFull
 from app.server import Server
 from app.worker.delivering import Delivering
 from app.worker.erasing import Erasing

@@ -16,7 +16,7 @@ from app.actions import moves, part, presence
 from app.actions.content import erase_garbage
 from app.actions.presence import BOOT, Presence
 from app.models import Binary, BinaryPart, Process, StorageGarbage, StorageIntent
-from app.rules.errors import DatabaseUnavailable
+from app.rules.failures import DatabaseUnavailable
 from app.rules.part import PartState
 from app.storage.memory import MemoryStore
 from tests.worker.records import version

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from graphql import GraphQLObjectType
 
-from app.graphql.errors import ERRORS, InputError
-from app.rules import errors
+from app.graphql.errors import ERRORS, REASONS, InputError
+from app.rules import errors, failures
+from app.rules.refusal import BinderyError
 from tests.graphql.bad_input import ANYTHING, HTTP_ROWS, ROWS, SCHEMA
 
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
@@ -77,20 +77,20 @@ STATUSES = {
 }
 ON_THE_WIRE = (
     errors.Unauthenticated,
-    errors.UrlInvalid,
-    errors.UrlExpired,
-    errors.MethodNotAllowed,
-    errors.UploadSuperseded,
-    errors.ContentDestroyed,
-    errors.ContentCorrupt,
-    errors.InvalidSize,
-    errors.InvalidHash,
-    errors.BadRequest,
-    errors.UnsupportedMediaType,
-    errors.UploadTimeout,
-    errors.StorageFull,
-    errors.StorageDegraded,
-    errors.DatabaseUnavailable,
+    failures.UrlInvalid,
+    failures.UrlExpired,
+    failures.MethodNotAllowed,
+    failures.UploadSuperseded,
+    failures.ContentDestroyed,
+    failures.ContentCorrupt,
+    failures.InvalidSize,
+    failures.InvalidHash,
+    failures.BadRequest,
+    failures.UnsupportedMediaType,
+    failures.UploadTimeout,
+    failures.StorageFull,
+    failures.StorageDegraded,
+    failures.DatabaseUnavailable,
 )
 """Those that have a status: of a request that is not executed, or of an upload or download."""
 
@@ -98,7 +98,7 @@ ON_THE_WIRE = (
 def page() -> str:
     """The whole page."""
     early = "\n".join(_early(code, meaning) for code, meaning in BEFORE_EXECUTION.items())
-    late = "\n".join(_late(found) for found in classes())
+    late = "\n".join(_late(found) for found in REASONS)
     return (
         f"{INTRODUCTION}\n## Before execution\n\n"
         f"| code | meaning | status | such as |\n|---|---|---|---|\n{early}\n\n"
@@ -108,28 +108,17 @@ def page() -> str:
     )
 
 
-def classes() -> list[type[errors.BinderyError]]:
-    """Every class of errors that has a code of its own, in the order in which they are declared."""
-    return [found for found in _subclasses(errors.BinderyError) if "code" in vars(found)]
-
-
-def _subclasses(base: type[errors.BinderyError]) -> Iterator[type[errors.BinderyError]]:
-    for found in base.__subclasses__():
-        yield found
-        yield from _subclasses(found)
-
-
 def _early(code: str, meaning: str) -> str:
     return _line(f"`{code}`", meaning, str(STATUSES.get(code, "")), _example(code))
 
 
-def _late(found: type[errors.BinderyError]) -> str:
+def _late(found: type[BinderyError]) -> str:
     meaning = (found.__doc__ or "").splitlines()[0]
     status = str(found.http_status) if issubclass(found, ON_THE_WIRE) else ""
     return _line(f"`{found.code}`", meaning, _facts(found), status, _example(found.code))
 
 
-def _facts(found: type[errors.BinderyError]) -> str:
+def _facts(found: type[BinderyError]) -> str:
     """What the type of a payload's error adds, with the name of that type."""
     for told in ERRORS:
         if told is not InputError and issubclass(found, told.refusals):

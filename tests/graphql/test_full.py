@@ -7,7 +7,7 @@ import pytest
 from app.actions import poll
 from app.ballast import ballast
 from app.models import ReleaseClaim
-from app.rules.errors import StorageFull
+from app.rules.failures import StorageFull
 from tests.api import Api
 
 UPDATE = "update { status release { id } }"

@@ -15,7 +15,7 @@ from app.actions.content import erase_garbage
 from app.http import content
 from app.models import Binary, BinaryPart
 from app.rules.binary import DOWNLOADABLE, ContentHealth, Move, State
-from app.rules.errors import ContentCorrupt
+from app.rules.failures import ContentCorrupt
 from app.rules.link import Link
 from tests.http.house import MIB, House, error_of, exchange, sample
 

@@ -8,7 +8,7 @@ import pytest
 
 from app import database
 from app.http import health
-from app.rules.errors import DatabaseUnavailable
+from app.rules.failures import DatabaseUnavailable
 from tests.http.house import House, error_of
 
 

@@ -13,7 +13,7 @@ from app.actions.binary import delete_binary
 from app.http.parts import LEAST_BYTES
 from app.models import Binary, BinaryPart, StorageGarbage, StorageIntent
 from app.rules.binary import Move
-from app.rules.errors import StorageDegraded
+from app.rules.failures import StorageDegraded
 from app.rules.part import PartState
 from app.storage.content import ContentStore
 from app.storage.disk import DiskStore

@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from app.http import refusal
 from app.http.door import Door
-from app.rules.errors import BadUserInput, DatabaseUnavailable, InvalidTransition, StorageFull
+from app.rules.errors import BadUserInput, InvalidTransition
+from app.rules.failures import DatabaseUnavailable, StorageFull
 from tests.http.house import Exchange, exchange, until
 
 

@@ -17,7 +17,7 @@ import pytest
 from app.actions import health
 from app.models import Binary, BinaryPart
 from app.rules.binary import State
-from app.rules.errors import DatabaseUnavailable
+from app.rules.failures import DatabaseUnavailable
 from app.storage.content import ContentStore
 from app.storage.disk import DiskStore
 from tests.http.house import MIB, House, error_of, sample, served

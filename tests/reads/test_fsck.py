@@ -14,7 +14,7 @@ import pytest
 from app import cli, database, lock
 from app.actions.part import Registration, receive
 from app.models import BinaryPart, StorageGarbage, StorageIntent
-from app.rules.errors import DatabaseUnavailable
+from app.rules.failures import DatabaseUnavailable
 from app.rules.fsck import MEND, REPAIR, Damage
 from app.rules.part import PartState
 from app.server import Server

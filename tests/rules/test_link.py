@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.rules.errors import UrlInvalid
+from app.rules.failures import UrlInvalid
 from app.rules.link import Link, sign, verify
 
 KEY = bytes(range(32))

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from aiohttp import web
 
-from app.rules.errors import StorageDegraded
+from app.rules.failures import StorageDegraded
 from app.settings import Settings
 from app.storage import bucket
 from app.storage.bucket import Location

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.rules.errors import ContentCorrupt, InvalidHash, InvalidSize, StorageDegraded
+from app.rules.failures import ContentCorrupt, InvalidHash, InvalidSize, StorageDegraded
 from app.storage.content import PIECE, ContentStore, Digest
 from tests.storage.samples import (
     all_names,

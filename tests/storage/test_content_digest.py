@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from app.rules.errors import ContentCorrupt
+from app.rules.failures import ContentCorrupt
 from app.storage.content import PIECE, ContentStore, DigestStopped
 from tests.storage.samples import descriptors, digest_of, sample, stored
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.rules.errors import ContentCorrupt, InvalidHash, StorageDegraded
+from app.rules.failures import ContentCorrupt, InvalidHash, StorageDegraded
 from app.storage import syscalls
 from app.storage.content import PIECE
 from app.storage.disk import DiskStore

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from app.rules.errors import BinderyError, StorageDegraded, StorageFull
+from app.rules.failures import StorageDegraded, StorageFull
+from app.rules.refusal import BinderyError
 from app.storage import syscalls
 from app.storage.content import PIECE
 from app.storage.disk import DiskStore

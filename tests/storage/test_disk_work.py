@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.rules.errors import StorageDegraded, StorageFull
+from app.rules.failures import StorageDegraded, StorageFull
 from app.storage import syscalls
 from app.storage.content import PIECE
 from app.storage.disk import DiskStore

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.rules.errors import StorageFull
+from app.rules.failures import StorageFull
 from app.storage.memory import MemoryStore
 from tests.storage.samples import all_names, stored
 

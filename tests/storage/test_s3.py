@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiobotocore.session import get_session
 
-from app.rules.errors import InvalidHash, StorageDegraded
+from app.rules.failures import InvalidHash, StorageDegraded
 from app.storage.bucket import Location, opened
 from app.storage.content import Digest
 from app.storage.s3 import PART, S3Store

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import app
-from app.rules.errors import BinderyError
+from app.rules.refusal import BinderyError
 
 _PAGE: Final = Path(__file__).parents[2] / "docs" / "errors.md"
 DOCUMENTED: Final = frozenset(

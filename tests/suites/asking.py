@@ -10,9 +10,8 @@ import httpx
 from graphql import get_named_type, is_leaf_type
 
 from app.actions import access
-from app.graphql.errors import ERRORS
+from app.graphql.errors import ERRORS, REASONS
 from app.rules.access import Role
-from app.rules.errors import BinderyError
 from app.rules.prn import parse_prn
 from tests.api import Api, Json
 from tests.graphql.bad_input import ARGUMENTS, ROWS, VALID, Mutation, The
@@ -24,16 +23,12 @@ from tests.suites.sockets import first_event, greeted
 from tests.suites.stage import Stage
 from tests.suites.ways import Way, explore
 
-
-def _codes(base: type[BinderyError]) -> set[str]:
-    return {base.code}.union(*(_codes(one) for one in base.__subclasses__()))
-
-
 _REFUSALS: Final = {"FORBIDDEN", "NOT_FOUND", "UNAUTHENTICATED", "KEY_REVOKED"}
 _STATUSES: Final = {401: "401", 403: "403", 405: "405", 410: "410"}
 """Statuses by which a route turns somebody away; with any other one it looks at the request."""
 _CODES: Final = {
-    kind.__name__: {code for base in kind.refusals for code in _codes(base)} for kind in ERRORS
+    kind.__name__: {found.code for found in REASONS if issubclass(found, kind.refusals)}
+    for kind in ERRORS
 }
 """The codes of the refusals that a type of error stands for; InputError's are all others."""
 _ARGUMENTS: Final = {

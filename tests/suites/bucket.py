@@ -28,7 +28,7 @@ from aiobotocore.session import get_session
 from app.actions.content import erase_garbage
 from app.main import create_app, running
 from app.models import BinaryPart, StorageGarbage, StorageIntent, StorageUpload
-from app.rules.errors import StorageDegraded
+from app.rules.failures import StorageDegraded
 from app.server import Server
 from app.settings import Settings
 from app.storage import bucket

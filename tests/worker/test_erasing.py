@@ -10,7 +10,7 @@ from app.actions.unit import Unit, action
 from app.models import Binary, StorageGarbage
 from app.rules.access import Role
 from app.rules.binary import Move, State, VerificationStatus
-from app.rules.errors import DatabaseUnavailable, StorageDegraded
+from app.rules.failures import DatabaseUnavailable, StorageDegraded
 from app.server import Server
 from app.worker import erasing as room
 from app.worker.worker import Worker

@@ -11,7 +11,7 @@ from app.actions.verification import Claimed
 from app.models import Binary
 from app.rules.access import Role
 from app.rules.binary import Move, State, VerificationStatus
-from app.rules.errors import DatabaseUnavailable
+from app.rules.failures import DatabaseUnavailable
 from app.server import Server
 from app.storage.disk import DiskStore
 from app.worker import hashing as room

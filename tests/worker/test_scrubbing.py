@@ -18,7 +18,7 @@ from app.actions.unit import Unit, action
 from app.models import Binary, ContentScrub
 from app.rules.access import Role
 from app.rules.binary import ContentHealth, Move, State, VerificationStatus
-from app.rules.errors import StorageDegraded
+from app.rules.failures import StorageDegraded
 from app.server import Server
 from app.worker.scrubbing import Scrubbing
 from tests.reads.test_deep import flip

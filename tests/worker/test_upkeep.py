@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.rules.errors import StorageDegraded
+from app.rules.failures import StorageDegraded
 from app.server import Server
 from app.storage.content import Digest
 from app.worker.upkeep import Upkeep

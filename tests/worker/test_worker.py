@@ -6,7 +6,7 @@ import pytest
 
 from app.actions import verification
 from app.rules.binary import State, VerificationStatus
-from app.rules.errors import DatabaseUnavailable
+from app.rules.failures import DatabaseUnavailable
 from app.server import Server
 from app.worker.worker import Worker
 from tests.worker.records import events, hashing, present, version

@@ -26,7 +26,7 @@ from app.graphql.schema import Schema
 from app.graphql.transport import Operation
 from app.graphql.variables import variables_in
 from app.rules.access import Role
-from app.rules.errors import BinderyError
+from app.rules.refusal import BinderyError
 
 log = logging.getLogger("bindery.planner")
 VARIANTS = 32
