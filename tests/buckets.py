@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from uuid import uuid4
 
@@ -52,6 +52,40 @@ def serving() -> Iterator[str]:
     finally:
         process.kill()
         process.wait()
+
+
+Quiet = Callable[[], contextlib.AbstractContextManager[str]]
+"""Makes the address of a store that says nothing."""
+
+
+@contextlib.contextmanager
+def accepting() -> Iterator[str]:
+    """The address of what takes connections and requests, and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def dropping() -> Iterator[str]:
+    """The address of what drops packets, as a firewall does: the queue of its listener is full."""
+    with socket.socket() as listener, contextlib.ExitStack() as stack:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        while _is_taken(stack.enter_context(socket.socket()), address):
+            pass
+        yield f"http://127.0.0.1:{address[1]}"
+
+
+def _is_taken(client: socket.socket, address: tuple[str, int]) -> bool:
+    client.settimeout(0.5)
+    try:
+        client.connect(address)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _wait(address: str, process: subprocess.Popen[bytes]) -> None:

@@ -6,6 +6,7 @@ says the same.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -25,6 +26,8 @@ ATTEMPTS: Final = 6
 CONNECT_SECONDS: Final = 5.0
 READ_SECONDS: Final = 30.0
 """How long a request may wait for a connection, and for each next byte."""
+OPENING_SECONDS: Final = 6.0
+"""How long a bucket may take to prove that blobs can be kept in it, repeated requests included."""
 ABORTS: Final = 20
 """How often an upload is aborted: parts that were on their way may arrive in between."""
 BATCH: Final = 1000
@@ -78,6 +81,19 @@ def translated() -> Iterator[None]:
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", "unknown"))
+
+
+@asynccontextmanager
+async def answering(location: Location) -> AsyncIterator[None]:
+    """Ends a block of requests that takes OPENING_SECONDS. Raises StorageDegraded then.
+
+    A single request may wait for long, and is sent six times: who waits for a start is told sooner.
+    """
+    try:
+        async with asyncio.timeout(OPENING_SECONDS):
+            yield
+    except TimeoutError as error:
+        raise _explained(error, location, what="be used") from error
 
 
 @asynccontextmanager

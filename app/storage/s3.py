@@ -12,7 +12,7 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from app.rules.failures import StorageDegraded
-from app.storage.bucket import Bucket, Location, Missing, opened
+from app.storage.bucket import Bucket, Location, Missing, answering, opened
 from app.storage.content import (
     PIECE,
     Digest,
@@ -79,8 +79,7 @@ class S3Store:
         self._sizes: dict[str, list[int]] = {}
 
     async def open(self) -> None:
-        ends = AsyncExitStack()
-        async with ends:
+        async with answering(self._location), AsyncExitStack() as ends:
             bucket = await ends.enter_async_context(opened(self._location))
             await bucket.check()
             await bucket.probe(f"probe-{random_name()}")

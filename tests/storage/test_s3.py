@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from app.rules.failures import InvalidHash, StorageDegraded
 from app.storage.bucket import Location, opened
 from app.storage.content import Digest
 from app.storage.s3 import PART, S3Store
-from tests.buckets import CREDENTIALS, make_bucket
+from tests.buckets import CREDENTIALS, Quiet, accepting, dropping, make_bucket
 from tests.storage.samples import all_names, chunked, content, digest_of, sample, stored
 
 
@@ -151,6 +152,21 @@ async def test_nobody_answers(location: Location, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("app.storage.bucket.ATTEMPTS", 1)
     told = await refused(replace(location, endpoint="http://127.0.0.1:9"))
     assert told.endswith("BINDERY_S3_ENDPOINT http://127.0.0.1:9 does not answer.")
+
+
+@pytest.mark.parametrize("quiet", [accepting, dropping])
+async def test_nobody_says_anything(
+    location: Location, monkeypatch: pytest.MonkeyPatch, quiet: Quiet
+) -> None:
+    monkeypatch.setattr("app.storage.bucket.OPENING_SECONDS", 1.5)
+    with quiet() as address:
+        began = time.monotonic()
+        told = await refused(replace(location, endpoint=address))
+        assert 1.5 <= time.monotonic() - began < 4.5  # A connection alone may wait for 5.
+    assert told == (
+        f"The bucket {location.bucket} of BINDERY_CONTENT can't be used: BINDERY_S3_ENDPOINT"
+        f" {address} does not answer."
+    )
 
 
 @pytest.mark.parametrize(
