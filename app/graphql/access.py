@@ -7,10 +7,10 @@ from typing import Any
 import strawberry
 
 from app.actions import access as actions
+from app.graphql.audit import ApiKey
 from app.graphql.context import Info
 from app.graphql.mutation import MutationInput, Warned, given, mutation, optional
 from app.graphql.scalars import DateTime
-from app.graphql.types import ApiKey
 from app.rules.access import Role
 from app.rules.errors import SecretAlreadyShown
 from app.rules.prn import Kind

@@ -14,6 +14,7 @@ from app import models
 from app.actions.poll import Reported
 from app.actions.unit import not_found
 from app.graphql import answers, best, fleet, lists, named, polled
+from app.graphql.audit import ApiKey, Event, Webhook, WebhookDelivery
 from app.graphql.connections import Connection, argument
 from app.graphql.context import Info
 from app.graphql.declared import PLAN, Own
@@ -25,20 +26,16 @@ from app.graphql.rollout import BinaryResolution, Coverage, DeviceUpdate, Impact
 from app.graphql.scalars import BigInt
 from app.graphql.status import ServerStatus, server_status
 from app.graphql.types import (
-    ApiKey,
     Artifact,
     ArtifactVersion,
     Binary,
     Bundle,
     Cohort,
     Device,
-    Event,
     Organization,
     Product,
     Release,
     SigningKey,
-    Webhook,
-    WebhookDelivery,
 )
 from app.reads import impact as impact_reads
 from app.reads import resolution

@@ -17,9 +17,10 @@ import strawberry
 from app import models
 from app.actions.access import still_good
 from app.graphql import lists
+from app.graphql.audit import Event
 from app.graphql.context import Info
 from app.graphql.lists import EventFilter
-from app.graphql.types import Binary, Event
+from app.graphql.types import Binary
 from app.notices import Notice, board
 from app.reads.pages import MAX_SIZE
 from app.reads.recorded import Heard

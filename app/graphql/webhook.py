@@ -8,9 +8,9 @@ from uuid import UUID
 import strawberry
 
 from app.actions import webhook as actions
+from app.graphql.audit import Webhook, WebhookDelivery
 from app.graphql.context import Info
 from app.graphql.mutation import MutationInput, Warned, given, maybe, mutation, optional
-from app.graphql.types import Webhook, WebhookDelivery
 from app.outbound.names import judged
 from app.rules.access import Role, require
 from app.rules.errors import SecretAlreadyShown
