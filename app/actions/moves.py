@@ -7,6 +7,7 @@ it, and a failed check rolls it back (design, section 2, rule 4).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -58,8 +59,9 @@ async def move(
     `only_if` are further columns that must still have these values; `values` are set with it.
     Raises NotFound, InvalidTransition or Conflict, and has then changed nothing.
     """
-    targets = {row.target for row in TABLE if row.move is which}
-    (target,) = targets
+    rows = [row for row in TABLE if row.move is which]
+    (target,) = {row.target for row in rows}
+    origin = await _origin(unit, binary_id, [row.origin for row in rows])
     conditions: dict[str, Any] = dict(only_if or {})
     if expected_revision is not None:
         conditions["revision"] = expected_revision
@@ -73,7 +75,7 @@ async def move(
         await Binary.filter(
             organization_id=unit.organization_id,
             id=binary_id,
-            state__in=[row.origin for row in TABLE if row.move is which],
+            state__in=[row.origin for row in rows],
             **conditions,
         )
         .using_db(unit.connection)
@@ -83,9 +85,19 @@ async def move(
         await _refuse(unit, binary_id, which)
     binary = await unit.find(Binary, binary_id)
     await unit.record(
-        f"binary.{which.lower()}", binary, after={"state": target, "revision": binary.revision}
+        f"binary.{which.lower()}",
+        binary,
+        before={"state": origin, "revision": binary.revision - 1},
+        after={"state": target, "revision": binary.revision},
     )
     return binary
+
+
+async def _origin(unit: Unit, binary_id: UUID, possible: Sequence[State]) -> State:
+    """The state that a move begins in: the one possible, or that of the row, which is locked."""
+    if len(possible) == 1:
+        return possible[0]
+    return (await unit.held(Binary, binary_id, path=("input", "binaryId"))).state
 
 
 async def _refuse(unit: Unit, binary_id: UUID, which: Move) -> NoReturn:

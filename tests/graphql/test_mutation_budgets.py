@@ -31,7 +31,7 @@ BUDGETS: Final[dict[str, tuple[int, int]]] = {
     "pinDevice": (5, 6),
     "quarantineDevice": (4, 5),
     "reportDeviceState": (4, 5),
-    "resetBinary": (8, 9),
+    "resetBinary": (9, 10),
     "signBinary": (9, 10),
     "startBinaryHashing": (4, 5),
     "unpinDevice": (4, 5),

@@ -172,7 +172,7 @@ class House:
             """query($id: ID!) { binary(id: $id) {
                 state revision hash bytesUploaded destroyed parts { state } signatures { id }
                 events(first: 100, orderBy: {field: CREATED_AT, direction: ASC}) {
-                    nodes { kind after } } } }""",
+                    nodes { kind before after } } } }""",
             id=id,
         )
         told: Json = found["binary"]
@@ -218,6 +218,7 @@ def _replayed(before: Json, told: Json) -> Counter[Move]:
             continue
         following = after(state, move)
         assert following is not None, (state, move)
+        assert event["before"] == {"state": state, "revision": revision}
         state, revision = following, revision + 1
         assert event["after"] == {"state": state, "revision": revision}
         made[move] += 1
