@@ -22,7 +22,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from app.graphql.guard import Guard, Limits, TooComplex
+from app.graphql.guard import Guard, Limits, TooComplex, whole
 from app.graphql.overlaps import MOST_FIELDS, Overlaps
 
 KEPT = 500
@@ -176,7 +176,8 @@ def measured(
     """
     if any(isinstance(value, list | dict) for value in variables.values()):
         return _judged(schema, text, name, variables)
-    numbers = ((name, value) for name, value in variables.items() if isinstance(value, int))
+    wholes = ((name, whole(value)) for name, value in variables.items())
+    numbers = ((name, value) for name, value in wholes if value is not None)
     return _measured(schema, text, name, tuple(numbers))
 
 

@@ -222,8 +222,7 @@ class Guard:
         name = value.name.value
         if name not in self._variables and name in self._defaults:
             return self._integer(self._defaults[name])
-        found = self._variables.get(name)
-        return found if isinstance(found, int) and not isinstance(found, bool) else None
+        return whole(self._variables.get(name))
 
     def _elements(self, value: ValueNode) -> int:
         if isinstance(value, VariableNode):
@@ -236,6 +235,13 @@ class Guard:
         if isinstance(value, ObjectValueNode):
             return sum(self._elements(field.value) for field in value.fields)
         return 0
+
+
+def whole(value: Any) -> int | None:
+    """The number of a variable, if it is one that an `Int` takes: 100.0 is 100."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _elements_of(value: Any) -> int:

@@ -17,7 +17,7 @@ Sha256 = NewType("Sha256", str)
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _RFC3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,30})?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 
@@ -60,7 +60,8 @@ SCALARS: dict[object, ScalarDefinition] = {
     ),
     DateTime: strawberry.scalar(
         name="DateTime",
-        description="A moment, as RFC 3339. Inputs need an offset; answers are UTC with `Z`.",
+        description="A moment, as RFC 3339. Inputs need an offset, and what they say beyond"
+        " microseconds is dropped; answers are UTC with `Z`.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
         serialize=write_date_time,
         parse_value=_date_time,

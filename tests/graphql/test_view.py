@@ -351,4 +351,22 @@ async def test_events_are_of_subscriptions_alone(api: Api, query: str) -> None:
     answer = await ask(api, content=json.dumps({"query": query}), headers=headers)
     message = refused(answer, 406, "NOT_ACCEPTABLE")
     assert message == "Only a subscription is answered as text/event-stream."
-    assert (await api.ask("{ artifacts { totalCount } }"))["artifacts"]["totalCount"] == 0
+    assert await artifacts(api) == 0
+
+
+async def test_a_moment_may_be_finer_than_it_is_kept(api: Api) -> None:
+    query = """mutation($at: DateTime) {
+      createApiKey(input: {name: "fine", role: READ, expiresAt: $at}) { apiKey { expiresAt } } }"""
+    told = await api.ask(query, at="2999-01-31t13:00:00.123456789+01:00")
+    assert told["createApiKey"]["apiKey"] == {"expiresAt": "2999-01-31T12:00:00.123456Z"}
+
+
+async def test_a_page_size_is_a_number_however_it_is_written(api: Api) -> None:
+    query = "query($n: Int) { binaries(first: $n) { nodes { id } } }"
+    costs = set()
+    for written in ("100", "100.0", "1e2"):
+        text = f'{{"query": "{query}", "variables": {{"n": {written}}}}}'
+        answer = (await ask(api, content=text, headers={"content-type": JSON})).json()
+        assert answer["data"] == {"binaries": {"nodes": []}}
+        costs.add(answer["extensions"]["cost"]["requested"])
+    assert costs == {101}
