@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
@@ -20,6 +19,7 @@ from app.ballast import ballast
 from app.graphql.stream import Socket
 from app.graphql.view import GraphQLView
 from app.http.access_log import AccessLog
+from app.http.origins import CrossOrigin
 from app.http.refusal import refusal
 from app.http.routes import routes, watching
 from app.replica import Standby
@@ -60,6 +60,7 @@ def create_app(settings: Settings) -> Starlette:
         exception_handlers={404: missing},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False
     app.state.server = server
     return app
 
@@ -73,6 +74,7 @@ def watched(server: Server) -> Starlette:
         ],
         exception_handlers={404: missing},
     )
+    app.router.redirect_slashes = False
     app.state.server = server
     return app
 
@@ -103,18 +105,7 @@ def cross_origin(settings: Settings) -> list[Middleware]:
     """What lets web pages of the allowed origins call the server; nothing where there are none."""
     if not settings.origins:
         return []
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=settings.origins,
-            allow_methods=["GET", "HEAD", "POST", "PUT"],
-            allow_headers=[
-                *("Authorization", "Bindery-Read", "Content-Type", "X-Request-Id"),
-                *("If-None-Match", "If-Range", "Range"),
-            ],
-            expose_headers=["ETag", "Repr-Digest", "Retry-After", "X-Request-Id"],
-        )
-    ]
+    return [Middleware(CrossOrigin, origins=settings.origins)]
 
 
 def _standby(settings: Settings) -> Standby | None:

@@ -108,22 +108,12 @@ class Gate(SchemaExtension):
         yield
 
 
-def subscribes(text: str, name: str | None) -> bool:
-    """Whether an operation is a subscription, as far as one can tell: errors are told later."""
+def kind_of(text: str, name: str | None) -> str | None:
+    """`query`, `mutation` or `subscription`; None of what is in error, which is told later."""
     try:
-        operation = chosen(parsed(text, Gate.limits.tokens), name)
+        return chosen(parsed(text, Gate.limits.tokens), name).operation.value
     except GraphQLError:
-        return True
-    return operation.operation == OperationType.SUBSCRIPTION
-
-
-def only_reads(text: str, name: str | None) -> bool:
-    """Whether an operation is a query, as far as one can tell: errors are told later."""
-    try:
-        operation = chosen(parsed(text, Gate.limits.tokens), name)
-    except GraphQLError:
-        return False
-    return operation.operation == OperationType.QUERY
+        return None
 
 
 def _is_wide(value: object) -> bool:

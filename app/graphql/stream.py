@@ -22,7 +22,7 @@ from strawberry.types.unset import UNSET
 from app.actions.access import authenticate
 from app.actions.unit import Actor
 from app.graphql.context import Context
-from app.graphql.gate import subscribes
+from app.graphql.gate import kind_of
 from app.graphql.schema import schema
 from app.graphql.transport import Operation, Refused, bearer, written
 from app.rules.access import Role
@@ -89,7 +89,7 @@ class Socket(GraphQL[Context, None]):
 
 async def events(operation: Operation, context: Context) -> Response:
     """A subscription as server-sent events (the distinct mode of graphql-sse). Raises Refused."""
-    if not subscribes(operation.query, operation.name):
+    if kind_of(operation.query, operation.name) not in (None, "subscription"):
         raise Refused(406, "NOT_ACCEPTABLE", f"Only a subscription is answered as {EVENT_STREAM}.")
     results = await schema.stream(
         operation.query,

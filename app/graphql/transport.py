@@ -21,12 +21,13 @@ from app.rules.errors import Unauthenticated
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 JSON: Final = "application/json"
 MAX_BODY: Final = 1 << 20
+MAX_NESTING: Final = 80
+"""How deep a body nests at most: the 64 levels of metadata, and what stands around them."""
 _RANGES: Final = {
-    GRAPHQL_RESPONSE: GRAPHQL_RESPONSE,
-    JSON: JSON,
-    "application/*": JSON,
-    "*/*": JSON,
+    JSON: ("*/*", "application/*", JSON),
+    GRAPHQL_RESPONSE: ("*/*", "application/*", GRAPHQL_RESPONSE),
 }
+"""What an Accept header may say of each type that there is, the least exact first."""
 
 
 class Refused(Exception):
@@ -56,14 +57,17 @@ def negotiate(accept: str | None) -> str | None:
     """
     if not accept:
         return JSON
-    best: tuple[float, int, str] | None = None
+    said: dict[str, tuple[float, int]] = {}
     for place, part in enumerate(accept.split(",")):
         name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        media_type = _RANGES.get(name)
-        quality = _quality(parameters)
-        if media_type and quality > 0 and (best is None or quality > best[0]):
-            best = quality, place, media_type
-    return best[2] if best else None
+        said.setdefault(name, (_quality(parameters), -place))
+    best, chosen = (0.0, 0), None
+    for media_type, ranges in _RANGES.items():
+        # The most exact range holds, whatever a wider one says.
+        found = next((said[name] for name in reversed(ranges) if name in said), None)
+        if found is not None and found[0] > 0 and (chosen is None or found > best):
+            best, chosen = found, media_type
+    return chosen
 
 
 def _quality(parameters: list[str]) -> float:
@@ -93,7 +97,7 @@ async def read_operation(request: Request, documents: Documents) -> Operation:
             if sent.get(name):
                 sent[name] = _parsed(sent[name].encode(), f"The parameter `{name}`")
     else:
-        _check_content_type(request.headers)
+        _check_headers(request.headers)
         sent = _parsed(await _body(request), "The body")
         if not isinstance(sent, dict):
             raise Refused(400, "BAD_REQUEST", "The body must be a JSON object.")
@@ -130,7 +134,15 @@ def _trusted(sent: dict[str, Any], documents: Documents) -> str:
     return found
 
 
-def _check_content_type(headers: Headers) -> None:
+def _check_headers(headers: Headers) -> None:
+    coding = headers.get("content-encoding", "identity")
+    if coding.strip().lower() not in ("", "identity"):
+        raise Refused(
+            415,
+            "UNSUPPORTED_MEDIA_TYPE",
+            "Send the body as it is, without Content-Encoding.",
+            headers={"Accept-Encoding": "identity"},
+        )
     given = headers.get("content-type", "")
     if given == JSON:
         return
@@ -164,13 +176,35 @@ def _too_large() -> Refused:
 
 def _parsed(text: bytes, what: str) -> Any:
     try:
-        return _DECODER.decode(text.decode("utf-8"))
+        found = _DECODER.decode(text.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise Refused(400, "BAD_ENCODING", f"{what} is not valid UTF-8.") from error
     except RecursionError as error:
-        raise Refused(400, "BAD_JSON", f"{what} is nested too deeply.") from error
+        raise _too_deep(what) from error
     except ValueError as error:
         raise Refused(400, "BAD_JSON", f"{what} is not valid JSON.") from error
+    # To count brackets costs nothing, and most bodies have fewer than would be too deep.
+    if text.count(b"{") + text.count(b"[") > MAX_NESTING and _nests_too_deep(found):
+        raise _too_deep(what)
+    return found
+
+
+def _nests_too_deep(value: Any) -> bool:
+    """Whether objects and lists nest deeper than the limit; without a recursion of its own."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_NESTING):
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, dict) else one)
+            if isinstance(inner, dict | list)
+        ]
+    return bool(level)
+
+
+def _too_deep(what: str) -> Refused:
+    limit = f"{what} nests deeper than the limit of {MAX_NESTING} objects and lists."
+    return Refused(400, "BAD_JSON", limit)
 
 
 def written(body: Any) -> bytes:

@@ -24,7 +24,7 @@ from app.actions.unit import Actor
 from app.graphql.context import Context
 from app.graphql.documents import Documents
 from app.graphql.errors import told
-from app.graphql.gate import only_reads
+from app.graphql.gate import kind_of
 from app.graphql.planner.planner import Planner
 from app.graphql.rate import Rates, Spent
 from app.graphql.schema import schema
@@ -68,7 +68,7 @@ class GraphQLView:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         request_id = getattr(request.state, "request_id", None) or uuid4().hex
-        media_type = negotiate(request.headers.get("accept"))
+        media_type = negotiate(",".join(request.headers.getlist("accept")))
         try:
             with tracing.operation(request.headers, request_id):
                 response = await self._respond(request, request_id, media_type)
@@ -93,7 +93,8 @@ class GraphQLView:
             raise Refused(
                 405, "METHOD_NOT_ALLOWED", "Use POST, or GET.", headers={"Allow": "GET, POST"}
             )
-        streams = request.method == "POST" and EVENT_STREAM in request.headers.get("accept", "")
+        accepted = ",".join(request.headers.getlist("accept"))
+        streams = request.method == "POST" and EVENT_STREAM in accepted
         if media_type is None and not streams:
             raise Refused(406, "NOT_ACCEPTABLE", f"Accept {GRAPHQL_RESPONSE} or {JSON}.")
         now = datetime.now(UTC)
@@ -102,7 +103,7 @@ class GraphQLView:
         spent = self._counted(actor)
         operation = await self._read(request)
         context = Context(sender=actor, server=self._server, at=now, spent=spent)
-        if media_type is None:
+        if media_type is None or (streams and _subscribes(operation)):
             return await events(operation, context)
         begun = time.perf_counter()
         late = False
@@ -183,10 +184,15 @@ async def _execute(operation: Operation, context: Context, *, reading: bool) -> 
         ) from error
 
 
+def _subscribes(operation: Operation) -> bool:
+    """Whether a client that takes both an answer and events has to get events."""
+    return kind_of(operation.query, operation.name) == "subscription"
+
+
 def _may_be_old(request: Request, operation: Operation) -> bool:
     """Whether a replica may answer: the client says so, and nothing is written."""
     wanted = request.headers.get(READ_HEADER) == replica.NAME
-    return wanted and only_reads(operation.query, operation.name)
+    return wanted and kind_of(operation.query, operation.name) == "query"
 
 
 def _late(context: Context) -> ExecutionResult:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import gzip
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -1913,6 +1914,7 @@ def _http() -> Iterator[Row]:
     long = b'{"query": "{ viewer { id } }", "variables": {"a": ' + b"9" * 5_000 + b"}}"
     two = "query A { viewer { id } } query B { viewer { id } }"
     as_json = {"content-type": "application/json"}
+    too_deep = "The body nests deeper than the limit of 80 objects and lists."
 
     def sent(**body: Any) -> bytes:
         return json.dumps(body).encode()
@@ -1930,7 +1932,17 @@ def _http() -> Iterator[Row]:
         ("a list", b"[" + ask + b"]", "BAD_REQUEST", "The body must be a JSON object."),
         ("a text", b'"query"', "BAD_REQUEST", "The body must be a JSON object."),
         ("a number of 5,000 digits", long, "BAD_JSON", "The body is not valid JSON."),
-        ("nested 100,000 deep", deep + b"}}", "BAD_JSON", "The body is nested too deeply."),
+        ("nested 100,000 deep", deep + b"}}", "BAD_JSON", too_deep),
+        *(
+            (
+                f"nested {depth} deep",
+                b'{"query": "query($f: EventFilter) { events(filter: $f) { nodes { id } } }",'
+                b' "variables": ' + b'{"f":' * (depth - 1) + b"7" + b"}" * depth,
+                "BAD_JSON",
+                too_deep,
+            )
+            for depth in (81, 500, 900)
+        ),
         ("without query", b"{}", "BAD_REQUEST", "`query` must hold a GraphQL document."),
         (
             "with a number for query",
@@ -1966,6 +1978,18 @@ def _http() -> Iterator[Row]:
         send=Http(body=ask, status=415, status_as_json=415, headers={"content-type": "text/plain"}),
         code="UNSUPPORTED_MEDIA_TYPE",
         message="Send the body as application/json, in UTF-8.",
+    )
+    yield Row(
+        name="body with a content coding",
+        rule=body_rule,
+        send=Http(
+            body=gzip.compress(ask),
+            status=415,
+            status_as_json=415,
+            headers={**as_json, "content-encoding": "gzip"},
+        ),
+        code="UNSUPPORTED_MEDIA_TYPE",
+        message="Send the body as it is, without Content-Encoding.",
     )
     document_rule = "syntax error; unknown field; two operations, no name"
     for name, body, code, message in (

@@ -77,6 +77,11 @@ async def test_pages_of_allowed_origins_may_call(settings: Settings) -> None:
             headers={"origin": "https://evil.example", "access-control-request-method": "POST"},
         )
         assert "access-control-allow-origin" not in stranger.headers
+        assert "Origin" in stranger.headers["vary"]
+        (error,) = stranger.json()["errors"]
+        assert (stranger.status_code, error["extensions"]["code"]) == (400, "BAD_REQUEST")
+        assert error["message"].endswith("; not allowed: origin.")
+        assert error["extensions"]["requestId"] == stranger.headers["x-request-id"]
 
 
 async def test_half_open_connections_are_closed(

@@ -118,6 +118,11 @@ async def test_head_is_refused(api: Api) -> None:
         ("text/html", None),
         (f"{JSON};q=0", None),
         (f"{JSON};q=much", None),
+        (f"{JSON};q=0, */*", GRAPHQL_RESPONSE),
+        (f"*/*, {JSON};q=0.1, {GRAPHQL_RESPONSE};q=0.2", GRAPHQL_RESPONSE),
+        (f"{GRAPHQL_RESPONSE};q=0.1, application/*;q=0.2", JSON),
+        (f"{GRAPHQL_RESPONSE}, */*", GRAPHQL_RESPONSE),
+        (f"{GRAPHQL_RESPONSE};q=0, {JSON};q=0, */*", None),
     ],
 )
 def test_the_media_type_that_a_client_gets(
@@ -129,6 +134,26 @@ def test_the_media_type_that_a_client_gets(
 async def test_an_answer_that_no_client_of_ours_accepts(api: Api) -> None:
     answer = await ask(api, headers={"accept": "text/html"})
     assert GRAPHQL_RESPONSE in refused(answer, 406, "NOT_ACCEPTABLE")
+
+
+async def test_an_accept_header_in_two_lines_is_one(api: Api) -> None:
+    headers = [
+        ("authorization", f"Bearer {api.key}"),
+        ("content-type", JSON),
+        ("accept", "text/html"),
+        ("accept", GRAPHQL_RESPONSE),
+    ]
+    content = json.dumps({"query": VIEWER})
+    answer = await api.http.post("/graphql", content=content, headers=headers)
+    assert answer.json()["data"] == TOLD
+    assert answer.headers["content-type"] == f"{GRAPHQL_RESPONSE}; charset=utf-8"
+
+
+async def test_a_path_with_a_slash_too_many_leads_nowhere(api: Api) -> None:
+    # To be sent on would take the key to whatever host the request names.
+    answer = await api.http.post("/graphql/", headers={"authorization": f"Bearer {api.key}"})
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["extensions"]["code"]) == (404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize(
@@ -343,6 +368,22 @@ async def test_a_subscription_is_told_how_it_is_asked_for(api: Api) -> None:
     message = refused(answer, 406, "NOT_ACCEPTABLE")
     assert "text/event-stream" in message
     assert "WebSocket" in message
+
+
+BOTH = f"{JSON}, text/event-stream"
+
+
+async def test_a_client_that_takes_both_gets_an_answer_or_events(api: Api) -> None:
+    headers = {"content-type": JSON, "accept": BOTH}
+
+    async def told(query: str) -> httpx.Response:
+        return await ask(api, content=json.dumps({"query": query}), headers=headers)
+
+    assert (await told(VIEWER)).json()["data"] == TOLD
+    assert (await told("subscription {")).headers["content-type"] == f"{JSON}; charset=utf-8"
+    events = await told('subscription { binaryChanged(id: "7") { id } }')
+    assert events.headers["content-type"].startswith("text/event-stream")
+    assert "BAD_USER_INPUT" in events.text
 
 
 @pytest.mark.parametrize("query", [VIEWER, CREATE])
