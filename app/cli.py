@@ -18,6 +18,7 @@ import socket
 import sys
 import urllib.parse
 from collections.abc import Callable, Generator, Sequence
+from importlib import metadata
 from pathlib import Path
 
 import uvicorn
@@ -67,6 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bindery", description="Keeps the binaries that a fleet of devices runs."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"bindery {metadata.version('bindery')}"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -126,10 +130,9 @@ def _command(
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65_535:
-        raise argparse.ArgumentTypeError(f"{port} is no port, it must be 0 to 65535")
-    return port
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text} is no port, it must be 0 to 65535")
+    return int(text)
 
 
 def _serve(chosen: argparse.Namespace, settings: Settings) -> int:

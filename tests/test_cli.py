@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import httpx
@@ -103,6 +104,13 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"\n    {command} " in told
 
 
+def test_it_says_which_version_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"bindery {metadata.version('bindery')}\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -111,7 +119,8 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (("key", "create"), "--organization"),
         (("key", "create", "--organization", "acme", "--role", "DEVICE"), "--role"),
         (("serve", "--port", "70000"), "70000 is no port"),
-        (("serve", "--port", "http"), "--port"),
+        (("serve", "--port", "http"), "http is no port"),
+        (("serve", "--port", "-1"), "-1 is no port"),
     ],
 )
 def test_a_mistyped_command_is_status_2(

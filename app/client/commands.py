@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from app.client import questions, source
-from app.client.outcome import Ended, Status, Usage
+from app.client import names, questions, source
+from app.client.outcome import Ended, Status
 from app.client.progress import Progress, in_bytes
 from app.client.pull import Pull
 from app.client.push import Push
@@ -30,21 +30,23 @@ Told = Callable[[Json], Iterator[str]]
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds `push`, `pull`, `impact` and `resolve`."""
     push = _command(commands, "push", "bring a file to a server, and go on where it was", _push)
-    push.add_argument("file", type=Path, metavar="FILE")
-    _named(push)
+    push.add_argument("file", type=Path, metavar="FILE", help="what to bring")
+    _named(push, target="what it is built for, such as aarch64-unknown-linux-musl; or portable")
     push.add_argument("--sign", type=Path, metavar="KEY.pem", help="sign with this Ed25519 key")
     push.add_argument("--key-name", help="what to call a new key (the name of its file)")
     push.add_argument("--wait", action="store_true", help="until the binary is signed")
     push.add_argument(
-        "--timeout", type=float, default=TIMEOUT, help="seconds to wait in all (%(default)s)"
+        "--timeout", type=_seconds, default=TIMEOUT, help="seconds to wait in all (%(default).0f)"
     )
     push.add_argument(
         "--parallel", type=_positive, default=PARALLEL, help="parts sent at once (%(default)s)"
     )
 
     pull = _command(commands, "pull", "fetch the content of a binary, and check it", _pull)
-    _named(pull)
-    pull.add_argument("--output", type=Path, metavar="FILE", help="where to (ARTIFACT-VERSION)")
+    _named(pull, target="what it is to run on; a portable binary stands in where it has to")
+    pull.add_argument(
+        "--output", type=Path, metavar="FILE", help="a file, or the folder for ARTIFACT-VERSION"
+    )
 
     impact = _command(commands, "impact", "say what destroying would do to releases", _impact)
     impact.add_argument(
@@ -52,7 +54,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
 
     resolve = _command(commands, "resolve", "say what a device would install", _resolve)
-    resolve.add_argument("--device", required=True, metavar="ID")
+    resolve.add_argument("--device", required=True, help="its identifier, or its id")
 
 
 def _command(
@@ -76,23 +78,34 @@ def _command(
     return parser
 
 
-def _named(parser: argparse.ArgumentParser) -> None:
-    for name in ("artifact", "version", "target"):
-        parser.add_argument(f"--{name}", required=True)
+def _named(parser: argparse.ArgumentParser, *, target: str) -> None:
+    parser.add_argument("--artifact", required=True, help="what is built: its name, or its id")
+    parser.add_argument("--version", required=True, help="what was built of it, such as 1.4.0")
+    parser.add_argument("--target", required=True, help=target)
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    # Neither "nan" nor "inf" ever passes.
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
+    return seconds
 
 
 def _run(chosen: argparse.Namespace, settings: Settings, work: Work, told: Told) -> int:
     progress = Progress(sys.stderr, quiet=chosen.json)
 
     async def run() -> Json:
-        async with connected(settings.url, settings.key) as service:
+        async with connected(settings.url, settings.key, note=progress.note) as service:
             return await work(service, chosen, progress)
 
     try:
@@ -120,8 +133,6 @@ def _tell_end(ended: Ended, *, as_json: bool) -> None:
 
 
 async def _push(service: Service, chosen: argparse.Namespace, progress: Progress) -> Json:
-    if chosen.timeout <= 0:
-        raise Usage("--timeout must be more than 0 seconds.")
     key = None if chosen.sign is None else source.signer(chosen.sign)
     read = await asyncio.to_thread(source.read, chosen.file)
     upload = Upload(service=service, source=read, parallel=chosen.parallel, progress=progress)
@@ -154,7 +165,10 @@ async def _push(service: Service, chosen: argparse.Namespace, progress: Progress
 
 async def _pull(service: Service, chosen: argparse.Namespace, progress: Progress) -> Json:
     # An artifact's name is a user's text: without --output it never leads elsewhere.
-    path = chosen.output or Path(f"{chosen.artifact}-{chosen.version}".replace("/", "_"))
+    usual = f"{chosen.artifact}-{chosen.version}".replace("/", "_")
+    path = chosen.output or Path(usual)
+    if path.is_dir():
+        path = path / usual
     pull = Pull(
         service=service,
         artifact=chosen.artifact,
@@ -179,7 +193,7 @@ async def _impact(service: Service, chosen: argparse.Namespace, _progress: Progr
 
 
 async def _resolve(service: Service, chosen: argparse.Namespace, _progress: Progress) -> Json:
-    return await questions.resolve(service, chosen.device)
+    return await questions.resolve(service, await names.device_id(service, chosen.device))
 
 
 def _facts_told(result: Json) -> Iterator[str]:
@@ -204,8 +218,8 @@ def _impact_told(result: Json) -> Iterator[str]:
     yield from table([head, *rows])
     if not rows:
         yield "No release is affected."
-    yield f"{result['devicesLosingUpdate']} devices would lose an update,"
-    yield f"{result['devicesStuck']} devices would be stuck."
+    yield f"Devices that would lose an update: {result['devicesLosingUpdate']}."
+    yield f"Devices that would be stuck: {result['devicesStuck']}."
     if result["planTokenRequired"]:
         yield f"To accept that, destroy with planToken {result['planToken']}"
 

@@ -31,18 +31,42 @@ async def binary(service: Service, artifact: str, version: str, target: str) -> 
         " { artifactVersions(filter: {version: $version}, first: 1) { nodes { id } } } }"
     )
     found = (await service.ask(query, id=id, version=version))["artifact"] if id else None
-    if not found or not found["artifactVersions"]["nodes"]:
+    if not found:
+        raise Ended(f"There is no artifact {artifact}.")
+    if not found["artifactVersions"]["nodes"]:
         raise Ended(f"There is no version {version} of {artifact}.")
     answer = await service.ask(
         "query Bindery($id: ID!, $target: String!) { resolveBinary(artifactVersionId: $id,"
-        " target: $target) { reason binary { id hash size target state } } }",
+        " target: $target) { reason state binary { id hash size target state } } }",
         id=found["artifactVersions"]["nodes"][0]["id"],
         target=target,
     )
     resolved: Json = answer["resolveBinary"]
     best: Json | None = resolved["binary"]
     if best is None:
-        raise Ended(
-            f"Version {version} of {artifact} has no binary for {target} ({resolved['reason']})."
-        )
+        raise Ended(f"Version {version} of {artifact} {_lacking(resolved, target)}.")
     return best
+
+
+def _lacking(resolved: Json, target: str) -> str:
+    match resolved["reason"]:
+        case "NOT_SIGNED":
+            return f"has a binary for {target}, but it is {resolved['state']}, not SIGNED"
+        case "CONTENT_CORRUPT":
+            return f"has a binary for {target}, but its stored content is corrupt or missing"
+        case _:
+            return f"has no binary for {target}"
+
+
+async def device_id(service: Service, identifier: str) -> str:
+    """The id of the device of this identifier, or with this id. Raises Ended if there is none."""
+    if identifier.startswith("prn:"):
+        return identifier
+    query = (
+        "query Bindery($identifier: String!)"
+        " { devices(filter: {identifier: $identifier}, first: 1) { nodes { id } } }"
+    )
+    nodes = (await service.ask(query, identifier=identifier))["devices"]["nodes"]
+    if not nodes:
+        raise Ended(f"There is no device {identifier}.")
+    return str(nodes[0]["id"])

@@ -160,7 +160,7 @@ class Push:
             if binary["state"] != state or (failed and state is State.HASHING):
                 return binary
             if time.monotonic() > self._until:
-                raise TimedOut(f"The binary is not {what} after {self.timeout:.0f} seconds.")
+                raise TimedOut(f"The binary is not {what} after {self.timeout:g} seconds.")
             await asyncio.sleep(pause)
             pause = min(longest, 1.5 * pause)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import urllib.parse
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from app.client.outcome import Refused, Unreachable, Usage
 TRIES: Final = 7
 """How often a request is sent before the server counts as unreachable: half a minute in all."""
 
+_OF_THE_KEY: Final = frozenset({"UNAUTHENTICATED", "KEY_REVOKED", "KEY_EXPIRED"})
 _PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
 _ERRORS: Final = "errors { code message ... on AlreadyExistsError { existingId } }"
 
@@ -33,9 +35,17 @@ class Passing(Exception):
 class Service:
     """Sends operations with one key, and sends them again after what is likely to pass."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, key: str) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        key: str,
+        *,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.session = session
         self.url = url.rstrip("/")
+        self._note = note
         self._headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
 
     def absolute(self, url: str) -> str:
@@ -49,8 +59,12 @@ class Service:
             try:
                 return await self._once(query, variables)
             except Passing as failure:
+                told = f"The server at {self.url} fails: {failure}"
                 if not left:
-                    raise Unreachable(f"The server at {self.url} fails: {failure}.") from failure
+                    raise Unreachable(f"{told}.") from failure
+                if left == TRIES - 1:
+                    # Who mistyped the URL need not wait half a minute to learn it.
+                    self._note(f"{told}; trying again.")
                 await asyncio.sleep(max(failure.after, pause * random.uniform(0.5, 1.5)))  # noqa: S311
                 pause = min(2 * pause, 8.0)
         raise AssertionError("The last try raises.")
@@ -85,7 +99,9 @@ class Service:
             raise Unreachable(f"What answers at {self.url} is no Bindery.")
         for told in body.get("errors", ()):
             code = told.get("extensions", {}).get("code", "UNKNOWN")
-            raise Refused(told["message"], code=code)
+            # The server speaks of a header, and who reads this has set a variable.
+            about = "The server does not take BINDERY_KEY: " if code in _OF_THE_KEY else ""
+            raise Refused(f"{about}{told['message']}", code=code)
         if "data" not in body:
             raise Unreachable(f"What answers at {self.url} is no Bindery.")
         data: Json = body["data"]
@@ -106,15 +122,17 @@ class Service:
 
 
 @asynccontextmanager
-async def connected(url: str, key: str) -> AsyncIterator[Service]:
-    """The service at a URL. Raises Usage where settings are missing."""
+async def connected(
+    url: str, key: str, *, note: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[Service]:
+    """The service at a URL; it notes what it tries again. Raises Usage if a setting is missing."""
     if not key:
         raise Usage("There is no API key: set BINDERY_KEY to one of the organization's.")
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise Usage(f"BINDERY_URL is {url!r}; it must be like https://bindery.example.")
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
-        yield Service(session, url, key)
+        yield Service(session, url, key, note=note)
 
 
 def _passing(answer: aiohttp.ClientResponse) -> Passing:
@@ -123,4 +141,6 @@ def _passing(answer: aiohttp.ClientResponse) -> Passing:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError) and (error.errno or 0) > 0:
+        return os.strerror(error.errno or 0)
     return str(error) or type(error).__name__

@@ -82,6 +82,7 @@ class DeviceFilter:
     cohort_id: strawberry.ID | None = narrow(
         "t.cohort_id = {}", "Only those of this cohort.", kind=Kind.COHORT
     )
+    identifier: str | None = narrow("t.identifier = {}", "Only the one of this identifier.")
     identifier_contains: str | None = containing(
         "t.identifier", "Only those with this text in their identifier."
     )

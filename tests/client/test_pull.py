@@ -69,6 +69,35 @@ def test_what_there_is_not(bindery: Bindery, pushed: dict[str, Any], names: list
     ran = bindery("pull", *names[:3], "9.9.9", *names[4:])
     assert ran.status == Status.REFUSED
     assert ran.err == f"bindery: There is no version 9.9.9 of {names[1]}.\n"
+    ran = bindery("pull", "--artifact", "none", *names[2:])
+    assert (ran.status, ran.err) == (Status.REFUSED, "bindery: There is no artifact none.\n")
+
+
+def test_what_is_not_signed_is_said_to_be_there(
+    bindery: Bindery, names: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "in.bin"
+    file.touch()
+    assert bindery("push", file, *names).status == Status.DONE
+    ran = bindery("pull", *names)
+    assert ran.status == Status.REFUSED
+    said = f"bindery: Version 1.0.0 of {names[1]} has a binary for portable, but it is "
+    assert ran.err in (f"{said}{state}, not SIGNED.\n" for state in ("HASHING", "SIGNABLE"))
+
+
+def test_a_folder_gets_the_usual_name(
+    bindery: Bindery,
+    pushed: dict[str, Any],
+    names: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for output in (".", tmp_path):
+        ran = bindery("pull", *names, "--output", output, "--json")
+        assert ran.status == Status.DONE
+        assert Path(ran.json["file"]).resolve() == tmp_path / f"{names[1]}-1.0.0"
+        assert (tmp_path / f"{names[1]}-1.0.0").read_bytes() == CONTENT
 
 
 async def test_impact_and_resolve(
@@ -92,6 +121,15 @@ async def test_impact_and_resolve(
     assert f"impact    1.0.0    portable  12 B  {hashlib.sha256(content).hexdigest()}" in told.out
     found = (await run("resolve", "--device", device, "--json")).json
     assert found["release"] == {"id": release, "name": "spring"}
+    identifier = (await api.ask("query Q($id: ID!) { device(id: $id) { identifier } }", id=device))[
+        "device"
+    ]["identifier"]
+    assert (await run("resolve", "--device", identifier, "--json")).json == found
+    unknown = await run("resolve", "--device", f"{identifier}-")
+    assert (unknown.status, unknown.err) == (
+        Status.REFUSED,
+        f"bindery: There is no device {identifier}-.\n",
+    )
 
     told = await run("impact", binary)
     assert told.out.splitlines()[:2] == [

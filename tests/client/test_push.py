@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 
+from app import cli
 from app.client import source
 from app.client.outcome import Status, Usage
 from tests.client.conftest import Bindery, command
@@ -96,7 +97,7 @@ def test_other_content_is_not_replaced(bindery: Bindery, file: Path, tmp_path: P
 def test_waiting_has_an_end(bindery: Bindery, file: Path) -> None:
     ran = bindery("push", file, *names("1.5.0"), "--wait", "--timeout", "0.5")
     assert ran.status == Status.TIMED_OUT
-    assert re.search(r"The binary is not (verified|signed by somebody) after 0 seconds", ran.err)
+    assert re.search(r"The binary is not (verified|signed by somebody) after 0.5 seconds", ran.err)
 
 
 def test_what_the_server_refuses_is_told(bindery: Bindery, file: Path) -> None:
@@ -110,7 +111,9 @@ def test_a_wrong_key_and_no_key(
 ) -> None:
     monkeypatch.setenv("BINDERY_KEY", "bky_" + "x" * 43)
     ran = bindery("push", file, *names("1.0.0"))
-    assert (ran.status, "(UNAUTHENTICATED)" in ran.err) == (Status.REFUSED, True)
+    assert ran.status == Status.REFUSED
+    assert ran.err.startswith("bindery: The server does not take BINDERY_KEY: ")
+    assert ran.err.endswith(" (UNAUTHENTICATED)\n")
     monkeypatch.delenv("BINDERY_KEY")
     ran = bindery("push", file, *names("1.0.0"))
     assert (ran.status, "BINDERY_KEY" in ran.err) == (Status.USAGE, True)
@@ -121,7 +124,38 @@ def test_nobody_is_there(bindery: Bindery, file: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("BINDERY_URL", "http://127.0.0.1:9")
     ran = bindery("push", file, *names("1.0.0"))
     assert ran.status == Status.UNREACHABLE
-    assert ran.err.startswith("bindery: The server at http://127.0.0.1:9 fails: ")
+    assert ran.err == "bindery: The server at http://127.0.0.1:9 fails: Connection refused.\n"
+
+
+def test_who_waits_is_told_why(
+    bindery: Bindery, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.client.service.TRIES", 2)
+    monkeypatch.setenv("BINDERY_URL", "http://127.0.0.1:9")
+    told = "The server at http://127.0.0.1:9 fails: Connection refused"
+    ran = bindery("push", file, *names("1.0.0"))
+    assert ran.err.splitlines() == [f"{told}; trying again.", f"bindery: {told}."]
+    assert bindery("push", file, *names("1.0.0"), "--json").err == f"bindery: {told}.\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [
+        (("--timeout", "soon"), "soon is no number of seconds above 0"),
+        (("--timeout", "nan"), "nan is no number of seconds above 0"),
+        (("--timeout", "inf"), "inf is no number of seconds above 0"),
+        (("--timeout", "0"), "0 is no number of seconds above 0"),
+        (("--parallel", "two"), "two is no whole number from 1 on"),
+        (("--parallel", "0"), "0 is no whole number from 1 on"),
+    ],
+)
+def test_a_number_that_is_none_is_named(
+    file: Path, capsys: pytest.CaptureFixture[str], option: tuple[str, str], complaint: str
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["push", str(file), *names("1.0.0"), *option])
+    assert stopped.value.code == Status.USAGE
+    assert complaint in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_there(bindery: Bindery, tmp_path: Path) -> None:

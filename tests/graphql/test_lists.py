@@ -342,6 +342,10 @@ FILTERS: dict[str, Case] = {
         lambda w: name(w.all("Cohort")[0]),
         lambda row, w: row.cohort_id == w.all("Cohort")[0].id,
     ),
+    "DeviceFilter.identifier": (
+        lambda w: w.all("Device")[1].identifier,
+        lambda row, w: row == w.all("Device")[1],
+    ),
     "DeviceFilter.identifierContains": (lambda w: "-1", lambda row, w: "-1" in row.identifier),
     "DeviceFilter.productId": (
         lambda w: name(w.all("Product")[1]),
