@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from app.log import request_id
-from app.rules.errors import BadRequest
+from app.rules.failures import BadRequest
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT")
 _HEADERS: Final = (
