@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from graphql import GraphQLOutputType
 
 from app.graphql.context import Context
 from app.graphql.leaves import written_by
-from app.graphql.planner.builder import Builder, Declined, Run
-from app.graphql.planner.steps import Arguments
+from app.graphql.planner.builder import Run
+from app.graphql.planner.steps import Found
 from app.graphql.planner.views import Names, ObjectView, RowView
 from app.models import Binary
 from app.reads.best import BestBinary
@@ -49,33 +48,24 @@ class AnswerView(ObjectView):
         return "r[-1]"
 
 
-@dataclass
-class Resolution:
-    """The read of `resolveBinary`."""
-
-    best: BestBinary
-    arguments: Arguments
-    builder: Builder
-    calls: ClassVar = False
-
-    async def load(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
-        """The answer. Declines where there is none: the error is the reference's to tell."""
-        given, context = self.arguments(run), run.context
-        context.require_reader()
-        of = wanted(context, given.get("deviceId"), given.get("target"))
-        version_id = context.uuid(
-            given["artifactVersionId"], Kind.ARTIFACT_VERSION, "artifactVersionId"
-        )
-        found = await self.best.read(context.organization_id, version_id, of)
-        if found is None:
-            raise Declined("refused")
-        row = found.row or (None,) * len(self.best.statement.columns)
-        return await self.builder.build(run, [(*row, found.answer)] * len(sources))
-
-
-def plan(compiler: Any, field: Any) -> Resolution:
+def plan(compiler: Any, field: Any) -> Found:
     """How `resolveBinary` is read."""
     best = BestBinary(postgres=compiler.postgres)
     view = AnswerView(RowView(best.statement, Binary, sure=False))
     type_, grouped = compiler.selected(field.core.type, field.details)
-    return Resolution(best, compiler.arguments(field, False), compiler.built(type_, grouped, view))
+    builder = compiler.built(type_, grouped, view)
+
+    async def find(run: Run, given: dict[str, Any]) -> Any:
+        context = run.context
+        of = wanted(context, given.get("deviceId"), given.get("target"))
+        version_id = context.uuid(
+            given["artifactVersionId"], Kind.ARTIFACT_VERSION, "artifactVersionId"
+        )
+        found = await best.read(context.organization_id, version_id, of)
+        if found is None:
+            return None
+        row = found.row or (None,) * len(best.statement.columns)
+        (answer,) = await builder.build(run, [(*row, found.answer)])
+        return answer
+
+    return Found(compiler.arguments(field, False), find)
