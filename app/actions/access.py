@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -61,7 +61,8 @@ async def create_api_key(
         secret_hash=hash_secret(secret),
         expires_at=expires_at,
     )
-    await unit.record("api_key.create", key, after={"name": name, "role": role})
+    facts = {"name": name, "role": role, "device_id": device_id, "expires_at": expires_at}
+    await unit.record("api_key.create", key, after=facts)
     return key, secret
 
 
@@ -121,6 +122,11 @@ async def ensure_organization(name: str) -> Organization:
 
     async def body(connection: database.Connection) -> Organization:
         found = await Organization.get_or_none(name=name, using_db=connection)
-        return found or await Organization.create(name=name, using_db=connection)
+        if found is None:
+            found = await Organization.create(name=name, using_db=connection)
+            actor = Actor(organization_id=found.id, role=Role.ADMIN)
+            unit = Unit(actor, connection, datetime.now(UTC))
+            await unit.record("organization.create", found, after={"name": name})
+        return found
 
     return await database.unit_of_work(body)

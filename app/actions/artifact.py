@@ -13,13 +13,14 @@ from app.rules.access import Role
 @action(Role.WRITE)
 async def create_artifact(unit: Unit, *, name: str, description: str = "") -> Artifact:
     """Creates an artifact: a reference to a kind of content. Raises BadUserInput."""
+    given = {
+        "name": text.name(name, field="name", max_length=128),
+        "description": text.description(description, field="description"),
+    }
     artifact = await Artifact.create(
-        using_db=unit.connection,
-        organization_id=unit.organization_id,
-        name=text.name(name, field="name", max_length=128),
-        description=text.description(description, field="description"),
+        using_db=unit.connection, organization_id=unit.organization_id, **given
     )
-    await unit.record("artifact.create", artifact, after={"name": name})
+    await unit.record("artifact.create", artifact, after=given)
     return artifact
 
 
@@ -61,7 +62,9 @@ async def create_artifact_version(
         description=description,
     )
     await unit.record(
-        "artifact_version.create", created, after={"version": version, "artifact": prn(artifact)}
+        "artifact_version.create",
+        created,
+        after={"version": version, "description": description, "artifact": prn(artifact)},
     )
     return created
 

@@ -60,7 +60,8 @@ async def create_binary(
         state=State.UPLOADABLE,
         **values,
     )
-    facts = {name: values[name] for name in ("target", "hash", "size")}
+    # Custom metadata may take a megabyte; it is told from its first change on.
+    facts = {name: values[name] for name in ("target", "hash", "size", "description")}
     await unit.record(
         "binary.create",
         binary,
@@ -173,6 +174,12 @@ async def delete_binary(unit: Unit, binary_id: UUID) -> Binary:
     await unit.record(
         "binary.delete",
         binary,
-        before={"state": binary.state, "target": binary.target, "hash": binary.hash},
+        before={
+            "state": binary.state,
+            "target": binary.target,
+            "hash": binary.hash,
+            "size": binary.size,
+            "artifact_version": binary.artifact_version_id,
+        },
     )
     return binary

@@ -50,7 +50,12 @@ async def create_devices(
         await unit.record(
             "device.create",
             device,
-            after={"identifier": device.identifier, "product": prn(product)},
+            after={
+                "identifier": device.identifier,
+                "product": prn(product),
+                "cohort_id": device.cohort_id,
+                "tags": device.tags,
+            },
         )
     return rows
 
@@ -135,8 +140,13 @@ async def delete_device(unit: Unit, device_id: UUID) -> Device:
     """Deletes a device with its claims and its own API keys. Gives it as it was."""
     device = await held_device(unit, device_id)
     await _end_claims(unit, device_id)
-    await ApiKey.filter(organization_id=unit.organization_id, device_id=device_id).delete()
-    await unit.record("device.delete", device, before={"identifier": device.identifier})
+    await _delete_keys(unit, device_id)
+    facts = {
+        "identifier": device.identifier,
+        "product": device.product_id,
+        "cohort_id": device.cohort_id,
+    }
+    await unit.record("device.delete", device, before=facts)
     await Device.filter(organization_id=unit.organization_id, id=device_id).delete()
     return device
 
@@ -186,3 +196,11 @@ async def held_device(unit: Unit, device_id: UUID) -> Device:
 
 async def _end_claims(unit: Unit, device_id: UUID) -> None:
     await ReleaseClaim.filter(organization_id=unit.organization_id, device_id=device_id).delete()
+
+
+async def _delete_keys(unit: Unit, device_id: UUID) -> None:
+    """Deletes the API keys of a device; each had Events of its own, and this is its last."""
+    own = ApiKey.filter(organization_id=unit.organization_id, device_id=device_id)
+    for key in await own.order_by("id"):
+        await unit.record("api_key.delete", key, before={"name": key.name, "role": key.role})
+    await own.delete()

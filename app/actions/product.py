@@ -100,7 +100,11 @@ async def create_cohort(
         name=name,
         description=description,
     )
-    await unit.record("cohort.create", cohort, after={"name": name, "product": prn(product)})
+    await unit.record(
+        "cohort.create",
+        cohort,
+        after={"name": name, "description": description, "product": prn(product)},
+    )
     return cohort
 
 

@@ -63,29 +63,32 @@ async def create_release(
     await _check_version(unit, cohort_id, new.version)
     await _write_edges(unit, intended.edges)
     facts = intended.release
+    given = {"name": name, "description": description, **_columns(facts)}
     release = await Release.create(
         using_db=unit.connection,
         id=facts.id,
         organization_id=unit.organization_id,
         cohort_id=cohort_id,
         bundle_id=bundle_id,
-        next_release_id=facts.next_id,
-        name=name,
-        description=description,
-        required=facts.required,
-        disabled=facts.disabled,
-        scheduled_at=facts.scheduled_at,
-        halt_after=facts.halt_after,
-        version=facts.version,
-        version_requirement=facts.version_requirement,
-        **_phase_columns(facts.phase),
+        **given,
     )
     await unit.record(
-        "release.create",
-        release,
-        after={"name": name, "cohort": prn(cohort), "bundle": prn(bundle)},
+        "release.create", release, after={**given, "cohort": prn(cohort), "bundle": prn(bundle)}
     )
     return release
+
+
+def _columns(facts: rules.ReleaseFacts) -> dict[str, Any]:
+    return {
+        "next_release_id": facts.next_id,
+        "required": facts.required,
+        "disabled": facts.disabled,
+        "scheduled_at": facts.scheduled_at,
+        "halt_after": facts.halt_after,
+        "version": facts.version,
+        "version_requirement": facts.version_requirement,
+        **_phase_columns(facts.phase),
+    }
 
 
 def _phase_columns(phase: Phase) -> dict[str, object]:
@@ -122,12 +125,10 @@ async def _check_version(unit: Unit, cohort_id: UUID, wanted: str | None) -> Non
 
 
 async def _write_edges(unit: Unit, edges: Iterable[rules.Edge]) -> None:
+    """Moves the edges of releases that were there before; each is a change of that release."""
     for edge in edges:
-        await (
-            Release.filter(organization_id=unit.organization_id, id=edge.release_id)
-            .using_db(unit.connection)
-            .update(next_release_id=edge.next_id, updated_at=unit.at)
-        )
+        previous = await unit.find(Release, edge.release_id)
+        await unit.change("release.update", previous, next_release_id=edge.next_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from app.rules import signature, text
 from app.rules.access import Role
 from app.rules.binary import Move, State
 from app.rules.errors import InUse, KeyRetired, LastSignature
+from app.rules.prn import Kind, format_prn
 
 
 @action(Role.ADMIN)
@@ -67,7 +68,8 @@ async def delete_signing_key(unit: Unit, signing_key_id: UUID) -> SigningKey:
             "The signing key has signatures, so it stays; retire it instead.",
             path=("input", "signingKeyId"),
         )
-    await unit.record("signing_key.delete", key, before={"name": key.name})
+    facts = {"name": key.name, "fingerprint": key.fingerprint}
+    await unit.record("signing_key.delete", key, before=facts)
     await SigningKey.filter(organization_id=unit.organization_id, id=signing_key_id).delete()
     return key
 
@@ -142,7 +144,8 @@ async def delete_binary_signature(unit: Unit, binary_signature_id: UUID) -> Bina
             else "It is the binary's last signature, and a signed binary keeps one.",
             path=path,
         )
-    await unit.record("binary_signature.delete", found, before={"binary": prn(binary)})
+    key = format_prn(Kind.SIGNING_KEY, unit.organization_id, found.signing_key_id)
+    await unit.record("binary_signature.delete", found, before={"binary": prn(binary), "key": key})
     await BinarySignature.filter(
         organization_id=unit.organization_id, id=binary_signature_id
     ).delete()

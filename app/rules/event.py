@@ -13,6 +13,7 @@ TEST: Final = "webhook.test"
 
 KINDS: Final = (
     "api_key.create",
+    "api_key.delete",
     "api_key.revoke",
     "artifact.create",
     "artifact.update",
@@ -51,6 +52,7 @@ KINDS: Final = (
     "device.report",
     "device.unpin",
     "device.update",
+    "organization.create",
     "organization.set_quota",
     "product.archive",
     "product.create",
