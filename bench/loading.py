@@ -31,7 +31,9 @@ with warnings.catch_warnings():
 BATCH = 10_000
 _COUNT: Final = """
 INSERT INTO cohort_devices (cohort_id, organization_id, devices)
-SELECT cohort_id, organization_id, COUNT(*) FROM device WHERE cohort_id IS NOT NULL GROUP BY 1, 2
+SELECT cohort_id, organization_id, COUNT(*) FROM device WHERE cohort_id IS NOT NULL GROUP BY 1, 2;
+INSERT INTO release_claim_count (release_id, slot, organization_id, claims)
+SELECT release_id, 0, organization_id, COUNT(*) FROM release_claim GROUP BY 1, 3
 """
 
 

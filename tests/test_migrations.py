@@ -317,8 +317,17 @@ release_claim
     column organization_id uuid -> organization
     column release_id uuid -> release
     primary key (id)
+    trigger release_claim_created
+    trigger release_claim_deleted
     unique (device_id, release_id)
     unique index release_claim_list (release_id, device_id)
+
+release_claim_count
+    column claims integer
+    column organization_id uuid -> organization
+    column release_id uuid -> release
+    column slot integer
+    primary key (release_id, slot)
 
 signing_key
     column created_at timestamptz

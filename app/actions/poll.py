@@ -68,10 +68,9 @@ UNION ALL
 SELECT id FROM bundle WHERE organization_id = $1 AND id {ids:2}
 """
 
-# Claims are counted by their index alone, which has no organization in it.
 _CLAIMS = """
-SELECT (SELECT COUNT(*) FROM release_claim c WHERE c.release_id = r.id) AS n
-FROM release r WHERE r.organization_id = $1 AND r.id = $2
+SELECT COALESCE(SUM(claims), 0) AS n FROM release_claim_count
+WHERE organization_id = $1 AND release_id = $2
 """
 
 

@@ -46,6 +46,14 @@ SELECT id, organization_id, (SELECT COUNT(*) FROM device d WHERE d.cohort_id = c
 FROM cohort c WHERE c.organization_id = $1 AND c.id = $2
 ON CONFLICT (cohort_id) DO UPDATE SET devices = excluded.devices
 """
+_FORGET_CLAIMS: Final = """
+DELETE FROM release_claim_count WHERE organization_id = $1 AND release_id = $2
+"""
+_COUNT_CLAIMS: Final = """
+INSERT INTO release_claim_count (release_id, slot, organization_id, claims)
+SELECT id, 0, organization_id, (SELECT COUNT(*) FROM release_claim c WHERE c.release_id = r.id)
+FROM release r WHERE r.organization_id = $1 AND r.id = $2
+"""
 _ENDINGS: Final = ("binary.reset", "binary.destroy")
 _EVENT: Final = "binary.repair"
 
@@ -286,6 +294,16 @@ async def _count_devices(unit: Unit, cohort_id: UUID) -> bool:
     return True
 
 
+@action(Role.ADMIN)
+async def _count_claims(unit: Unit, release_id: UUID) -> bool:
+    """Counts the claims of a release; no Event, as the number is none of its facts."""
+    release = await unit.find(Release, release_id)
+    for statement in (_FORGET_CLAIMS, _COUNT_CLAIMS):
+        arguments = [unit.organization_id, release.id]
+        await database.execute(statement, arguments, using=unit.connection)
+    return True
+
+
 _MENDS: Final[dict[Damage, Mend]] = {
     Damage.INTENT_IN_USE: _keep_from_intent,
     Damage.GARBAGE_IN_USE: _keep_from_garbage,
@@ -304,6 +322,7 @@ _MENDS: Final[dict[Damage, Mend]] = {
     Damage.CLAIM_STRAY: _of(ReleaseClaim, _drop_claim),
     Damage.WEBHOOK_STUCK: _of(WebhookDelivery, _queue_webhook),
     Damage.DEVICES_MISCOUNTED: _of(Cohort, _count_devices),
+    Damage.CLAIMS_MISCOUNTED: _of(Release, _count_claims),
     Damage.INTENT_LEFT: _to_garbage,
     Damage.BLOB_ORPHAN: _to_garbage,
     Damage.GARBAGE_LEFT: _by_erasing,

@@ -17,7 +17,7 @@ from app.models.idempotency import Idempotency
 from app.models.process import Process
 from app.models.product import Cohort, Product
 from app.models.record import Organization, Owned, Record
-from app.models.release import Release, ReleaseClaim
+from app.models.release import Release, ReleaseClaim, ReleaseClaimCount
 from app.models.signature import BinarySignature, SigningKey
 from app.models.webhook import Webhook, WebhookDelivery, WebhookLane
 
@@ -43,6 +43,7 @@ __all__ = [
     "Record",
     "Release",
     "ReleaseClaim",
+    "ReleaseClaimCount",
     "SigningKey",
     "StorageGarbage",
     "StorageIntent",

@@ -68,3 +68,18 @@ class ReleaseClaim(Model):
 
     class Meta:
         table = "release_claim"
+
+
+class ReleaseClaimCount(Model):
+    """A part of the number of claims that a release has: that is the sum over its slots.
+
+    The database itself keeps it; no row: it never had one.
+    """
+
+    release_id = fields.UUIDField(primary_key=True)
+    slot = fields.IntField()
+    organization_id = fields.UUIDField()
+    claims = fields.IntField()
+
+    class Meta:
+        table = "release_claim_count"

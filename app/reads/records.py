@@ -316,6 +316,19 @@ CHECKS: Final = (
         WHERE COALESCE(k.devices, 0) <> COALESCE(d.there, 0)
         """,
     ),
+    Check(
+        Damage.CLAIMS_MISCOUNTED,
+        "The release counts {kept} claims, and has {there}.",
+        """
+        SELECT r.id, COALESCE(k.kept, 0) AS kept, COALESCE(c.there, 0) AS there
+        FROM release r LEFT JOIN (
+            SELECT release_id, SUM(claims) AS kept FROM release_claim_count GROUP BY release_id
+        ) k ON k.release_id = r.id LEFT JOIN (
+            SELECT release_id, COUNT(*) AS there FROM release_claim GROUP BY release_id
+        ) c ON c.release_id = r.id
+        WHERE COALESCE(k.kept, 0) <> COALESCE(c.there, 0)
+        """,
+    ),
 )
 _REVISION: Final = {
     "sqlite": "CAST(json_extract(m.after, '$.revision') AS INTEGER)",

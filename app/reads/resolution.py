@@ -40,7 +40,9 @@ _COUNTS = """
 SELECT cohort_id AS id, devices AS n, 0 AS failures FROM cohort_devices
 WHERE organization_id = $1 AND cohort_id {ids:2}
 UNION ALL
-SELECT r.id, (SELECT COUNT(*) FROM release_claim c WHERE c.release_id = r.id) AS n, r.failures
+SELECT r.id, (
+    SELECT COALESCE(SUM(k.claims), 0) FROM release_claim_count k WHERE k.release_id = r.id
+) AS n, r.failures
 FROM release r WHERE r.organization_id = $1 AND r.cohort_id {ids:2}
   AND (r.phase_value IS NOT NULL OR r.halt_after IS NOT NULL)
 """

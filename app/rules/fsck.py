@@ -56,6 +56,7 @@ class Damage(StrEnum):
     DEVICE_MISPLACED = "DEVICE_MISPLACED"
     WEBHOOK_STUCK = "WEBHOOK_STUCK"
     DEVICES_MISCOUNTED = "DEVICES_MISCOUNTED"
+    CLAIMS_MISCOUNTED = "CLAIMS_MISCOUNTED"
 
 
 _RESTORE: Final = "Restore the database from a backup."
@@ -106,6 +107,7 @@ MEND: Final = {
     Damage.DEVICE_MISPLACED: "Move the device to a cohort of its product with updateDevice.",
     Damage.WEBHOOK_STUCK: "Repair, or send it again with redeliverWebhook.",
     Damage.DEVICES_MISCOUNTED: "Repair: a phase lets in a part of the wrong number.",
+    Damage.CLAIMS_MISCOUNTED: "Repair: a phase lets in too many devices, or too few.",
 }
 """How each is mended, in one sentence."""
 
@@ -132,6 +134,7 @@ REPAIR: Final = {
     Damage.CLAIM_STRAY: "The claim is dropped.",
     Damage.WEBHOOK_STUCK: "It is queued again.",
     Damage.DEVICES_MISCOUNTED: "The devices are counted anew.",
+    Damage.CLAIMS_MISCOUNTED: "The claims are counted anew.",
 }
 """What `--repair` does; a kind that is not here may not be repaired by a program.
 

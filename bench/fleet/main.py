@@ -1,9 +1,10 @@
 """Measures a fleet of 10,000 devices and one of 1,000,000: `python -m bench.fleet.main`.
 
 For each, PostgreSQL is loaded anew, and two servers and a worker are started on it. The devices
-poll twice for a while: first while a phase limits the latest releases, whose claims have to be
-counted, then when an operator has opened them to all. Meanwhile the operator uploads binaries,
-which the worker verifies. With `--write`, the figures are put into `docs/scale.md`.
+poll twice for a while: first while a phase limits the latest releases, so that the numbers of
+devices and of claims matter, then when an operator has opened them to all. Meanwhile the operator
+uploads binaries, which the worker verifies. With `--write`, the figures are put into
+`docs/scale.md`.
 """
 
 from __future__ import annotations

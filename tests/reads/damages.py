@@ -377,6 +377,12 @@ PLANTS: Final = (
         mended=True,
     ),
     Plant(
+        Damage.CLAIMS_MISCOUNTED,
+        "SELECT release_id FROM release_claim_count WHERE claims > 0",
+        "UPDATE release_claim_count SET claims = claims + 1 WHERE release_id = $1",
+        mended=True,
+    ),
+    Plant(
         Damage.WEBHOOK_STUCK,
         "SELECT id FROM event WHERE kind = 'bundle.create'",
         _lose,
