@@ -22,6 +22,7 @@ from app.http.access_log import AccessLog
 from app.http.origins import CrossOrigin
 from app.http.refusal import refusal
 from app.http.routes import routes, watching
+from app.http.traced import Traced
 from app.replica import Standby
 from app.rules.errors import NotFound
 from app.secret import read_secret
@@ -48,8 +49,8 @@ def create_app(settings: Settings) -> Starlette:
             yield
 
     endpoints = [
-        Route("/graphql", GraphQLView(server)),
-        WebSocketRoute("/graphql", Socket(server).endpoint),
+        Route("/graphql", Traced(GraphQLView(server), route="/graphql")),
+        WebSocketRoute("/graphql", Traced(Socket(server), route="/graphql")),
     ]
     app = Starlette(
         routes=[*endpoints, *routes(server)],

@@ -1,4 +1,5 @@
-"""Where spans begin and end: one for each operation, and below it one for each batch of SQL.
+"""Where spans begin and end: one for each request and subscription, and below it one for each
+batch of SQL.
 
 Traces are an optional extra, and off where no setting asks for them; then all of this is one
 comparison. What makes spans of it is `app.spans`, which alone knows OpenTelemetry.
@@ -8,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import AbstractContextManager, aclosing
 from typing import Any, Final, Protocol
+
+from starlette.types import Scope
 
 from app.settings import Settings, SettingsError
 
@@ -19,19 +22,36 @@ TRANSACTION: Final = "transaction"
 _OFF: Final = contextlib.nullcontext()
 
 
+class Stream(Protocol):
+    """The span of what has many results, between which other things are done."""
+
+    def step(self) -> AbstractContextManager[None]:
+        """Has what is done in the block belong to the span."""
+
+    def end(self, codes: Sequence[str]) -> None:
+        """Ends the span, and tells the codes of the errors among the results."""
+
+
 class Tracer(Protocol):
     """What makes spans."""
 
-    def operation(
-        self, headers: Mapping[str, str], request_id: str
-    ) -> AbstractContextManager[None]:
-        """A span around an operation, a child of the caller's own where it sent `traceparent`."""
+    def request(self, scope: Scope, route: str) -> AbstractContextManager[None]:
+        """A span around a request, a child of the caller's own where it sent `traceparent`."""
 
-    def end(self, name: str, codes: Sequence[str]) -> None:
-        """Tells the operation's span what it was, and the codes of its errors."""
+    def answered(self, status: int | None, *, complete: bool) -> None:
+        """Tells the request's span the status of its answer, and whether it came to its end."""
+
+    def refused(self, code: str) -> None:
+        """Tells the request's span the code of the error that is its answer."""
+
+    def operation(self, kind: str, name: str, codes: Sequence[str]) -> None:
+        """Tells the request's span what was executed, and the codes of its errors."""
+
+    def stream(self, kind: str, name: str) -> Stream:
+        """A span below the request's that goes on for as long as results come."""
 
     def statement(self, sql: str) -> AbstractContextManager[None]:
-        """A span around a statement, if it belongs to an operation. Its text is not told."""
+        """A span around a statement, if it belongs to a request. Its text is not told."""
 
     def close(self) -> None:
         """Sends what was not sent yet, within a short time."""
@@ -40,21 +60,67 @@ class Tracer(Protocol):
 _tracer: Tracer | None = None
 
 
-def operation(headers: Mapping[str, str], request_id: str) -> AbstractContextManager[None]:
-    """A span around an operation; nothing where traces are off."""
-    return _OFF if _tracer is None else _tracer.operation(headers, request_id)
+def wanted() -> bool:
+    """Whether anybody takes spans."""
+    return _tracer is not None
 
 
-def end(name: str, errors: Sequence[Any] | None) -> None:
-    """Names the operation of the span around this, by what the server counts it as."""
+def request(scope: Scope, route: str) -> AbstractContextManager[None]:
+    """A span around a request by a route of this name; nothing where traces are off."""
+    return _OFF if _tracer is None else _tracer.request(scope, route)
+
+
+def answered(status: int | None, *, complete: bool) -> None:
+    """Tells how the request around this was answered; None: not at all."""
     if _tracer is not None:
-        codes = [(error.extensions or {}).get("code", "") for error in errors or ()]
-        _tracer.end(name, codes)
+        _tracer.answered(status, complete=complete)
+
+
+def refused(code: str) -> None:
+    """Tells the code of the error that is the answer to the request around this."""
+    if _tracer is not None:
+        _tracer.refused(code)
+
+
+def operation(kind: str, name: str, errors: Sequence[Any] | None) -> None:
+    """Names what the request around this executed, by what the server counts it as."""
+    if _tracer is not None:
+        _tracer.operation(kind, name, _codes(errors))
+
+
+async def stream(
+    results: AsyncGenerator[Any, None], kind: str, name: str
+) -> AsyncGenerator[Any, None]:
+    """The results of a subscription, each of which is read within the span of them all."""
+    assert _tracer is not None
+    span = _tracer.stream(kind, name)
+    codes: set[str] = set()
+    try:
+        async with aclosing(results):
+            while True:
+                # Between two results the caller goes on with what is no part of the span.
+                with span.step():
+                    result = await anext(results, None)
+                if result is None:
+                    return
+                codes.update(_codes(result.errors))
+                yield result
+    finally:
+        span.end(sorted(codes))
 
 
 def statement(sql: str) -> AbstractContextManager[None]:
     """A span around a statement, or a transaction; nothing where traces are off."""
     return _OFF if _tracer is None else _tracer.statement(sql)
+
+
+def reading(model: Any) -> AbstractContextManager[None]:
+    """A span around a statement that finds rows of this model."""
+    return statement(f"SELECT FROM {model._meta.db_table}")
+
+
+def _codes(errors: Sequence[Any] | None) -> list[str]:
+    return sorted({(error.extensions or {}).get("code", "") for error in errors or ()})
 
 
 @contextlib.contextmanager
@@ -70,7 +136,8 @@ def started(settings: Settings) -> Iterator[None]:
             f"BINDERY_TRACES needs the extra of OpenTelemetry ({error.name} is missing): install"
             " bindery[otel], or leave the setting empty."
         ) from error
-    with used(spans.sending(settings.traces)):
+    database = "sqlite" if settings.database_url.startswith("sqlite:") else "postgresql"
+    with used(spans.sending(settings.traces, database=database)):
         yield
 
 

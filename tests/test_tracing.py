@@ -1,4 +1,4 @@
-"""Spans: one for each operation, below it one for each batch of SQL, and nothing secret in any."""
+"""Spans: one for each request, below it one for each batch of SQL, and nothing secret in any."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import importlib
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,43 +14,20 @@ from typing import Any
 import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from app import cli, tracing
+from app import cli
 from app.rules.access import new_secret
-from app.spans import Spans, summary
+from app.settings import Settings
+from app.spans import summary
 from tests.api import Api
 from tests.journeys.server import Running
+from tests.spans import PARENT, TRACE, attributes, below, exporter, http, operations
 
-TRACE = "0af7651916cd43dd8448eb211c80319c"
-PARENT = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
+__all__ = ["exporter"]
+
 SECRET_NAME = "zebra 9931"
-
-
-@pytest.fixture
-def exporter() -> Iterator[InMemorySpanExporter]:
-    """Takes the spans of this process while a test runs."""
-    kept = InMemorySpanExporter()
-    with tracing.used(Spans(SimpleSpanProcessor(kept))):
-        yield kept
-
-
-def operations(exporter: InMemorySpanExporter) -> list[ReadableSpan]:
-    """The spans of operations, in the order in which they ended."""
-    return [one for one in exporter.get_finished_spans() if one.name.startswith("graphql ")]
-
-
-def below(exporter: InMemorySpanExporter, span: ReadableSpan) -> list[str]:
-    """What the spans are called that an operation's span has below it."""
-    assert span.context is not None
-    return [
-        one.name
-        for one in exporter.get_finished_spans()
-        if one.parent is not None and one.parent.span_id == span.context.span_id
-    ]
 
 
 async def post(api: Api, query: str, headers: dict[str, str]) -> httpx.Response:
@@ -66,7 +42,7 @@ async def test_a_query_is_a_span_with_its_statements_below(
     answer = await post(api, "{ artifacts { nodes { name } } }", PARENT | {"x-request-id": "r" * 8})
     assert "errors" not in answer.json()
     (span,) = operations(exporter)
-    assert span.name == "graphql artifacts"
+    assert span.name == "query artifacts"
     assert span.context is not None
     assert f"{span.context.trace_id:032x}" == TRACE
     assert span.attributes is not None
@@ -75,6 +51,14 @@ async def test_a_query_is_a_span_with_its_statements_below(
     assert "SELECT api_key" in names
     assert "SELECT artifact" in names
     assert span.status.status_code is StatusCode.UNSET
+    executed = {"graphql.operation.type": "query", "bindery.field": "artifacts"}
+    assert attributes(span) == http("/graphql") | executed
+    (statement,) = [one for one in exporter.get_finished_spans() if one.name == "SELECT artifact"]
+    assert attributes(statement) == {
+        "db.system.name": "sqlite",
+        "db.operation.name": "SELECT",
+        "db.collection.name": "artifact",
+    }
 
 
 async def test_a_mutation_has_its_transaction_below(
@@ -84,7 +68,7 @@ async def test_a_mutation_has_its_transaction_below(
     answer = await post(api, mutation % SECRET_NAME, {})
     assert answer.json()["data"]["createArtifact"]["artifact"] == {"name": SECRET_NAME}
     (span,) = operations(exporter)
-    assert span.name == "graphql createArtifact"
+    assert span.name == "mutation createArtifact"
     assert span.parent is None
     assert "transaction" in below(exporter, span)
 
@@ -102,11 +86,68 @@ async def test_an_error_is_told_by_its_code_alone(api: Api, exporter: InMemorySp
     stranger = Api(api.http, new_secret())
     await post(stranger, "{ viewer { role } }", {})
     known, unknown = operations(exporter)
-    assert known.attributes is not None
-    assert unknown.attributes is not None
-    assert known.attributes["bindery.error_codes"] == ("BAD_USER_INPUT",)
-    assert unknown.attributes["error.type"] == "UNAUTHENTICATED"
-    assert {one.status.status_code for one in (known, unknown)} == {StatusCode.ERROR}
+    failed = {"bindery.error_codes": ("BAD_USER_INPUT",), "error.type": "BAD_USER_INPUT"}
+    executed = {"graphql.operation.type": "query", "bindery.field": "binary"}
+    assert attributes(known) == http("/graphql") | executed | failed
+    assert known.status.status_code is StatusCode.ERROR
+    # What a caller did wrong is no failure of the server, by the conventions of HTTP.
+    assert unknown.name == "POST /graphql"
+    refused = {"bindery.error_codes": ("UNAUTHENTICATED",)}
+    assert attributes(unknown) == http("/graphql", status=401) | refused
+    assert unknown.status.status_code is StatusCode.UNSET
+
+
+async def test_bytes_are_spans_with_their_statements_below(
+    api: Api, exporter: InMemorySpanExporter
+) -> None:
+    binary = await api.reach("HASHABLE", await api.version(), b"x" * 1_000)
+    answer = await api.ask("query($id: ID!) { binary(id: $id) { downloadUrl } }", id=binary)
+    url = answer["binary"]["downloadUrl"]
+    exporter.clear()
+    assert (await api.http.get(url, headers=PARENT)).content == b"x" * 1_000
+    (span,) = operations(exporter)
+    assert span.name == "GET /content/{binary}"
+    assert span.context is not None
+    assert f"{span.context.trace_id:032x}" == TRACE
+    assert attributes(span) == http("/content/{binary}", method="GET", path="/content/REDACTED")
+    assert below(exporter, span) == ["SELECT binary_record", "SELECT binary_part"]
+
+
+async def test_content_that_is_lost_is_a_failure_of_the_server(
+    api: Api, settings: Settings, exporter: InMemorySpanExporter
+) -> None:
+    binary = await api.reach("HASHABLE", await api.version(), b"x" * 1_000)
+    answer = await api.ask("query($id: ID!) { binary(id: $id) { downloadUrl } }", id=binary)
+    for blob in (settings.data / "blobs").rglob("*"):
+        if blob.is_file():
+            blob.unlink()
+    exporter.clear()
+    assert (await api.http.get(answer["binary"]["downloadUrl"])).status_code == 500
+    (span,) = operations(exporter)
+    told = http("/content/{binary}", method="GET", status=500, path="/content/REDACTED")
+    failed = {"bindery.error_codes": ("CONTENT_CORRUPT",), "error.type": "500"}
+    assert attributes(span) == told | failed
+    assert span.status.status_code is StatusCode.ERROR
+
+
+async def test_an_upload_is_a_span_that_tells_how_it_was_refused(
+    api: Api, exporter: InMemorySpanExporter
+) -> None:
+    (part,) = (await api.binary(await api.version(), b"x" * 1_000))["parts"]
+    exporter.clear()
+    assert (await api.http.put(part["uploadUrl"], content=b"y" * 1_000)).status_code == 400
+    assert (await api.http.put(part["uploadUrl"], content=b"x" * 1_000)).status_code == 200
+    assert (await api.http.request("ZEBRA", part["uploadUrl"])).status_code == 405
+    refused, stored, strange = operations(exporter)
+    told = http("/upload/{binary}/{part}", method="PUT", path="/upload/REDACTED/REDACTED")
+    assert refused.name == stored.name == "PUT /upload/{binary}/{part}"
+    assert attributes(stored) == told
+    assert "transaction" in below(exporter, stored)
+    code = {"http.response.status_code": 400, "bindery.error_codes": ("INVALID_HASH",)}
+    assert attributes(refused) == told | code
+    assert refused.status.status_code is StatusCode.UNSET
+    assert strange.name == "HTTP /upload/{binary}/{part}"
+    assert attributes(strange)["http.request.method"] == "_OTHER"
 
 
 async def test_no_span_tells_a_value_or_a_secret(api: Api, exporter: InMemorySpanExporter) -> None:
@@ -114,9 +155,13 @@ async def test_no_span_tells_a_value_or_a_secret(api: Api, exporter: InMemorySpa
     binary = await api.reach("SIGNED", version, b"x" * 1_000)
     await api.ask("{ artifacts(first: 7) { nodes { name } } }")
     await post(api, f'{{ binary(id: "{SECRET_NAME}") {{ nonsense }} }}', {})
-    told = "".join(span.to_json() for span in exporter.get_finished_spans())
     assert len(operations(exporter)) > 5
-    for secret in (api.key, api.key[4:], SECRET_NAME, binary, version, "firmware", "LIMIT", "$1"):
+    answer = await api.ask("query($id: ID!) { binary(id: $id) { downloadUrl } }", id=binary)
+    url = answer["binary"]["downloadUrl"]
+    assert (await api.http.get(url)).status_code == 200
+    told = "".join(span.to_json() for span in exporter.get_finished_spans())
+    ids = (binary, binary.rpartition(":")[2], version, url.partition("signature=")[2])
+    for secret in (api.key, api.key[4:], SECRET_NAME, *ids, "firmware", "LIMIT", "$1"):
         assert secret not in told
 
 
@@ -200,4 +245,4 @@ async def test_a_real_server_sends_its_spans_and_ends_without_a_collector(
             running.process.terminate()
             assert running.process.wait(15) == 0
         collector.shutdown()
-    assert ("graphql viewer" in collector.names) is not away
+    assert ("query viewer" in collector.names) is not away

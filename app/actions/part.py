@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from app import database
+from app import database, tracing
 from app.actions import moves, presence, usage
 from app.actions.unit import Actor, Unit, action
 from app.models import Binary, BinaryPart, StorageGarbage, StorageIntent, StorageUpload
@@ -150,10 +150,11 @@ class Registration:
 
 async def open_part(registration: Registration) -> BinaryPart:
     """The part that bytes may be sent for. Raises ContentDestroyed, UploadSuperseded."""
-    with database.translated():
+    with database.translated(), tracing.reading(Binary):
         binary = await Binary.get_or_none(
             organization_id=registration.organization_id, id=registration.binary_id
         )
+    with database.translated(), tracing.reading(BinaryPart):
         found = await BinaryPart.get_or_none(
             organization_id=registration.organization_id,
             binary_id=registration.binary_id,

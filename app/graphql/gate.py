@@ -116,6 +116,12 @@ def kind_of(text: str, name: str | None) -> str | None:
         return None
 
 
+def label(schema: GraphQLSchema, text: str, name: str | None) -> str:
+    """What an operation is counted as, judged or not. Raises GraphQLError."""
+    document = parsed(text, Gate.limits.tokens)
+    return Guard(schema, document, {}).label(chosen(document, name))
+
+
 def _is_wide(value: object) -> bool:
     if isinstance(value, dict):
         return len(value) > WIDE or any(map(_is_wide, value.values()))

@@ -13,6 +13,7 @@ from strawberry.schema.schema import StreamResult
 from strawberry.tools import create_type
 from strawberry.types.execution import ExecutionContext, PreExecutionError
 
+from app import tracing
 from app.graphql import (
     access,
     artifact,
@@ -25,7 +26,7 @@ from app.graphql import (
     webhook,
 )
 from app.graphql.errors import ERRORS, told
-from app.graphql.gate import Gate
+from app.graphql.gate import Gate, kind_of, label
 from app.graphql.queries import Query
 from app.graphql.scalars import SCALARS
 from app.graphql.subscriptions import Subscription
@@ -60,7 +61,10 @@ class Schema(strawberry.Schema):
                     refused = told(error, options.get("context_value"))
                     yield PreExecutionError(data=None, errors=[refused])
 
-        return safe()
+        name = options.get("operation_name")
+        if not tracing.wanted() or query is None or (kind := kind_of(query, name)) is None:
+            return safe()
+        return tracing.stream(safe(), kind, label(self._schema, query, name))
 
 
 Mutation: Any = create_type(

@@ -11,7 +11,6 @@ from uuid import uuid4
 
 from starlette.datastructures import State
 from starlette.responses import Response, StreamingResponse
-from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
@@ -81,10 +80,6 @@ class Socket(GraphQL[Context, None]):
         except BinderyError as error:
             raise ConnectionRejectionError from error
         return UNSET
-
-    async def endpoint(self, websocket: WebSocket) -> None:
-        """The endpoint of a route."""
-        await self.run(websocket)
 
 
 async def events(operation: Operation, context: Context) -> Response:

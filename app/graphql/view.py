@@ -70,8 +70,7 @@ class GraphQLView:
         request_id = getattr(request.state, "request_id", None) or uuid4().hex
         media_type = negotiate(",".join(request.headers.getlist("accept")))
         try:
-            with tracing.operation(request.headers, request_id):
-                response = await self._respond(request, request_id, media_type)
+            response = await self._respond(request, request_id, media_type)
         except Refused as error:
             response = self._refusal(error, request_id, media_type or JSON)
         except BinderyError as error:
@@ -86,6 +85,7 @@ class GraphQLView:
 
     def _refusal(self, refused: Refused, request_id: str, media_type: str) -> Response:
         self._server.metrics.error("graphql", refused.code)
+        tracing.refused(refused.code)
         return _refusal(refused, request_id, media_type)
 
     async def _respond(self, request: Request, request_id: str, media_type: str | None) -> Response:
@@ -114,7 +114,10 @@ class GraphQLView:
         except TimeoutError:
             late, result = True, _late(context)
         self._server.metrics.took(context.label, time.perf_counter() - begun)
-        tracing.end(context.label, result.errors)
+        if tracing.wanted():
+            kind = kind_of(operation.query, operation.name)
+            if kind is not None:
+                tracing.operation(kind, context.label, result.errors)
         return _answer(result, media_type, began=late)
 
     async def _result(self, operation: Operation, context: Context, method: str) -> ExecutionResult:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from app import database
+from app import database, tracing
 from app.actions import health
 from app.http import links
 from app.http.ranges import RangeNotSatisfiable, Segment, Span, requested, segments
@@ -83,7 +83,7 @@ async def _elsewhere(server: Server, binary: Binary, link: Link) -> Response | N
     """Sends the client on to the bucket, or to the CDN before it, if all content is one object."""
     if server.uploads is None:
         return None
-    with database.translated():
+    with database.translated(), tracing.reading(StorageUpload):
         upload = await StorageUpload.get_or_none(binary_id=binary.id, using_db=database.reader())
     if upload is None:
         return None
@@ -99,7 +99,7 @@ async def _elsewhere(server: Server, binary: Binary, link: Link) -> Response | N
 
 async def _downloadable(link: Link) -> Binary:
     """The binary, if the link is of its present epoch and its content is complete."""
-    with database.translated():
+    with database.translated(), tracing.reading(Binary):
         binary = await Binary.get_or_none(
             organization_id=link.organization_id, id=link.binary_id, using_db=database.reader()
         )
@@ -145,7 +145,7 @@ def _stretches(binary: Binary, parts: Sequence[_Part]) -> list[Stretch]:
 
 
 async def _parts(link: Link) -> Sequence[_Part]:
-    with database.translated():
+    with database.translated(), tracing.reading(BinaryPart):
         rows = (
             await BinaryPart.filter(
                 organization_id=link.organization_id, binary_id=link.binary_id, blob__isnull=False

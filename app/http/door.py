@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from app import tracing
 from app.http.refusal import refusal
 from app.metrics import Metrics
 from app.rules.refusal import BinderyError
@@ -40,8 +41,10 @@ class Door:
             except ClientDisconnect:
                 raise
             except Exception as error:
+                code = getattr(error, "code", BinderyError.code)
                 if self._metrics is not None:
-                    self._metrics.error("http", getattr(error, "code", BinderyError.code))
+                    self._metrics.error("http", code)
+                tracing.refused(code)
                 unread = not body.ended and _announces_body(request)
                 response = refusal(request, error, allow=self._methods, unread=unread)
             await response(scope, body, send)

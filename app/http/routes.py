@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from app.http import content, explorer, health, metrics, parts
 from app.http.door import Door
+from app.http.traced import Traced
 from app.server import Server
 
 
@@ -18,11 +19,11 @@ def routes(server: Server) -> list[Route]:
     character changed is refused as such, before the method is looked at.
     """
     counted = partial(Door, metrics=server.metrics)
+    put = counted(partial(parts.put, server), methods=parts.METHODS)
+    get = counted(partial(content.get, server), methods=content.METHODS)
     return [
-        Route("/upload/{rest:path}", counted(partial(parts.put, server), methods=parts.METHODS)),
-        Route(
-            "/content/{rest:path}", counted(partial(content.get, server), methods=content.METHODS)
-        ),
+        Route("/upload/{rest:path}", Traced(put, route="/upload/{binary}/{part}")),
+        Route("/content/{rest:path}", Traced(get, route="/content/{binary}")),
         *watching(server),
         *explorer.routes(),
     ]

@@ -139,7 +139,8 @@ async def test_a_revoked_key_ends_its_subscription(client: Api) -> None:
         assert error["extensions"]["code"] == "KEY_REVOKED"
 
 
-async def _socket(address: str, key: str) -> Any:
+async def socket_of(address: str, key: str) -> Any:
+    """A WebSocket that has sent its key."""
     socket = await websockets.connect(
         f"ws://{address}/graphql", subprotocols=[websockets.Subprotocol("graphql-transport-ws")]
     )
@@ -149,7 +150,7 @@ async def _socket(address: str, key: str) -> Any:
 
 
 async def test_a_websocket_takes_subscriptions_only(client: Api, address: str) -> None:
-    socket = await _socket(address, client.key)
+    socket = await socket_of(address, client.key)
     assert json.loads(await socket.recv()) == {"type": "connection_ack"}
     binary = await client.binary(await client.version())
     follow = {"query": FOLLOW, "variables": {"id": binary["id"]}}
@@ -166,7 +167,7 @@ async def test_a_websocket_takes_subscriptions_only(client: Api, address: str) -
 
 async def test_a_websocket_without_a_good_key_is_closed(address: str, client: Api) -> None:
     assert client.key
-    socket = await _socket(address, "bky_" + "x" * 43)
+    socket = await socket_of(address, "bky_" + "x" * 43)
     with pytest.raises(websockets.ConnectionClosed) as closed:
         await socket.recv()
     assert closed.value.rcvd is not None
