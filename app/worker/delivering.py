@@ -16,7 +16,6 @@ from app import database
 from app.actions import delivery
 from app.actions.delivery import Claimed
 from app.rules import webhook as rules
-from app.rules.failures import DatabaseUnavailable, StorageFull
 from app.rules.webhook import Failure
 from app.server import Server
 from app.worker.pace import Pace, woken
@@ -72,21 +71,13 @@ class Delivering:
 
     async def _work_off(self) -> None:
         """Sends one after the other, until nothing is due."""
-        try:
-            with database.translated():
-                await self._tidy()
-                waits = await delivery.waits()
-                while waits and (claimed := await self._claim()) is not None:
-                    # Where there was one, there may be one for the next slot.
-                    self._occupy_slot()
-                    await self._deliver(claimed)
-            self._pace.succeeded()
-        except (DatabaseUnavailable, StorageFull) as error:
-            self._pace.failed()
-            _log.warning("Webhooks are put off: %s", error)
-        except Exception:
-            self._pace.failed()
-            _log.exception("Webhooks are put off.")
+        with self._pace.trying("Sending webhooks"), database.translated():
+            await self._tidy()
+            waits = await delivery.waits()
+            while waits and (claimed := await self._claim()) is not None:
+                # Where there was one, there may be one for the next slot.
+                self._occupy_slot()
+                await self._deliver(claimed)
 
     async def _claim(self) -> Claimed | None:
         busy = [id for id, count in self._sending.items() if count >= SLOTS_OF_ONE]

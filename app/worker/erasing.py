@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from typing import Final
 
 from app import database
 from app.actions.content import erase_garbage
 from app.models import StorageGarbage
-from app.rules.failures import DatabaseUnavailable, StorageDegraded, StorageFull
 from app.storage.content import ContentStore
 from app.worker.pace import Pace, woken
 
 LOOK_AGAIN_SECONDS: Final = 5.0
 """How often binaries are looked for that were destroyed, and nothing says so yet: whoever erased
 their bytes was interrupted, a server whose database went away too."""
-
-_log = logging.getLogger(__name__)
 
 
 class Erasing:
@@ -43,19 +39,11 @@ class Erasing:
         called = True
         while True:
             failed = True
-            try:
-                with database.translated():
-                    if called or await self._has_work():
-                        self._looked_at = time.monotonic()
-                        await erase_garbage(self._store)
-                self._pace.succeeded()
+            with self._pace.trying("Erasing"), database.translated():
+                if called or await self._has_work():
+                    self._looked_at = time.monotonic()
+                    await erase_garbage(self._store)
                 failed = False
-            except (DatabaseUnavailable, StorageDegraded, StorageFull) as error:
-                self._pace.failed()
-                _log.warning("Erasing is put off: %s", error)
-            except Exception:
-                self._pace.failed()
-                _log.exception("Erasing is put off.")
             called = await woken(self._wake, within=self._pace.seconds) or failed
 
     async def _has_work(self) -> bool:

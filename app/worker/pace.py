@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
 from typing import Final
+
+from app.rules.failures import DatabaseUnavailable, StorageDegraded, StorageFull
 
 LONGEST_PAUSE: Final = 5.0
 """Seconds after which what failed is tried again at the latest."""
+
+_log = logging.getLogger(__name__)
 
 
 class Pace:
@@ -24,6 +31,20 @@ class Pace:
     def failed(self) -> None:
         """Twice as long as before, up to `LONGEST_PAUSE`."""
         self._failures += 1
+
+    @contextlib.contextmanager
+    def trying(self, work: str) -> Iterator[None]:
+        """Has an exception of the block logged as what puts the work off, and ends it here."""
+        try:
+            yield
+        except (DatabaseUnavailable, StorageDegraded, StorageFull) as error:
+            self.failed()
+            _log.warning("%s is put off: %s", work, error)
+        except Exception:
+            self.failed()
+            _log.exception("%s is put off.", work)
+        else:
+            self.succeeded()
 
     @property
     def seconds(self) -> float:

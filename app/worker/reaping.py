@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from datetime import timedelta
 from typing import Final
 
 from app.actions.abandoned import reap_abandoned
-from app.rules.failures import DatabaseUnavailable, StorageFull
 from app.server import Server
+from app.worker.pace import Pace
 
 LOOK_AGAIN_SECONDS: Final = 600.0
 """How often abandoned uploads are looked for, at least."""
-
-_log = logging.getLogger(__name__)
 
 
 class Reaping:
@@ -23,15 +20,12 @@ class Reaping:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._idle = timedelta(seconds=server.settings.upload_abandoned_seconds)
+        self._pace = Pace(min(LOOK_AGAIN_SECONDS, self._idle.total_seconds() / 10))
 
     async def run(self) -> None:
         """Go on until cancelled."""
         while True:
-            try:
+            with self._pace.trying("Giving up abandoned uploads"):
                 if await reap_abandoned(idle=self._idle):
                     self._server.work.set()
-            except (DatabaseUnavailable, StorageFull) as error:
-                _log.warning("Abandoned uploads are left for now: %s", error)
-            except Exception:
-                _log.exception("Abandoned uploads are left for now.")
-            await asyncio.sleep(min(LOOK_AGAIN_SECONDS, self._idle.total_seconds() / 10))
+            await asyncio.sleep(self._pace.seconds)

@@ -13,7 +13,7 @@ from app.actions import health
 from app.actions.health import Claimed
 from app.rules import scrubbing
 from app.rules.binary import ContentHealth
-from app.rules.failures import ContentCorrupt, DatabaseUnavailable, StorageDegraded, StorageFull
+from app.rules.failures import ContentCorrupt, StorageDegraded
 from app.storage.content import ContentStore, Digest
 from app.worker.pace import Pace
 
@@ -46,17 +46,9 @@ class Scrubbing:
     async def run(self) -> None:
         """Go on until cancelled. What is being read then is left to a later look."""
         while True:
-            try:
+            worked = False
+            with self._pace.trying("Looking at stored content"):
                 worked = await self._look()
-                self._pace.succeeded()
-            except (DatabaseUnavailable, StorageDegraded, StorageFull) as error:
-                self._pace.failed()
-                worked = False
-                _log.warning("Looking at stored content is put off: %s", error)
-            except Exception:
-                self._pace.failed()
-                worked = False
-                _log.exception("Looking at stored content is put off.")
             if not worked:
                 await asyncio.sleep(self._pace.seconds)
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from datetime import timedelta
 from typing import Final
 
 from app.actions import verification
-from app.rules.failures import DatabaseUnavailable, StorageFull
 from app.server import Server
 from app.worker.delivering import Delivering
 from app.worker.erasing import Erasing
@@ -21,8 +19,6 @@ SLOTS: Final = 2
 """Records that are verified at once."""
 POLL_SECONDS: Final = 1.0
 """How soon work is seen that nobody here was told of: another process's, or a retry."""
-
-_log = logging.getLogger(__name__)
 
 
 class Worker:
@@ -89,7 +85,7 @@ class Worker:
 
     async def _work_off(self) -> None:
         """Verifies one record after the other, until none waits."""
-        try:
+        with self._pace.trying("Verification"):
             while not self._stopped:
                 lease = self._lease_seconds
                 claimed = await verification.claim(lease_seconds=lease)
@@ -100,12 +96,6 @@ class Worker:
                 # Where there was one, there may be one for the next slot.
                 self._occupy_slot()
                 await self._verify(self._hashing_of(claimed, lease))
-        except (DatabaseUnavailable, StorageFull) as error:
-            self._pace.failed()
-            _log.warning("Verification is put off: %s", error)
-        except Exception:
-            self._pace.failed()
-            _log.exception("Verification is put off.")
 
     def _hashing_of(self, claimed: verification.Claimed, lease: float) -> Hashing:
         server = self._server

@@ -146,7 +146,7 @@ async def test_no_failure_ends_the_worker(
     monkeypatch.setattr(verification, "claim", failing)
     async with working(server, poll_seconds=0.01):
         await signable(1)
-    said = [one.getMessage() for one in caplog.records if one.name == "app.worker.worker"]
+    said = [one.getMessage() for one in caplog.records if one.name == "app.worker.pace"]
     assert [text[:23] for text in said] == ["Verification is put off"] * 3
 
 
