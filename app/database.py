@@ -278,7 +278,7 @@ async def _attempts(body: Callable[[Connection], Awaitable[T]], *, on_full_disk:
     for attempt in range(1, _ATTEMPTS + 1):
         _held.set([])
         try:
-            with translated(), tracing.statement(tracing.TRANSACTION):
+            with translated(), tracing.transaction():
                 async with in_transaction("default") as connection:
                     result = await body(connection)
                     held = _held.get() or []

@@ -27,7 +27,6 @@ from opentelemetry.util.types import AttributeValue
 from starlette.types import Scope
 
 from app.settings import SettingsError
-from app.tracing import TRANSACTION
 
 SEND_SECONDS: Final = 2.0
 """How long one batch of spans may take to be sent; a collector that is away costs no more."""
@@ -127,13 +126,19 @@ class Spans:
             self._tracer.start_span(f"{kind} {name}", kind=SpanKind.SERVER, attributes=told)
         )
 
-    @contextlib.contextmanager
-    def statement(self, sql: str) -> Iterator[None]:
+    def statement(self, sql: str) -> AbstractContextManager[None]:
         """A span around a statement, if it belongs to a request."""
+        return self._sent(*summary(sql))
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """A span around a whole transaction, if it belongs to a request."""
+        return self._sent("transaction")
+
+    @contextlib.contextmanager
+    def _sent(self, verb: str, table: str = "") -> Iterator[None]:
         if not get_current_span().is_recording():
             yield
             return
-        verb, table = summary(sql)
         told = {"db.system.name": self._database, "db.operation.name": verb}
         if table:
             told["db.collection.name"] = table
@@ -184,8 +189,6 @@ def _fail(span: Span, codes: Sequence[str]) -> None:
 @lru_cache(maxsize=2_000)
 def summary(sql: str) -> tuple[str, str]:
     """What a statement does, and with which table first; nothing of its text beyond."""
-    if sql == TRANSACTION:
-        return sql, ""
     verb, table = _VERB.search(sql), _TABLE.search(sql)
     return verb[1] if verb else "SQL", table[1] if table else ""
 

@@ -17,8 +17,6 @@ from starlette.types import Scope
 
 from app.settings import Settings, SettingsError
 
-TRANSACTION: Final = "transaction"
-"""What stands for a statement where a whole transaction is meant."""
 _OFF: Final = contextlib.nullcontext()
 
 
@@ -52,6 +50,9 @@ class Tracer(Protocol):
 
     def statement(self, sql: str) -> AbstractContextManager[None]:
         """A span around a statement, if it belongs to a request. Its text is not told."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """A span around a whole transaction, if it belongs to a request."""
 
     def close(self) -> None:
         """Sends what was not sent yet, within a short time."""
@@ -110,8 +111,13 @@ async def stream(
 
 
 def statement(sql: str) -> AbstractContextManager[None]:
-    """A span around a statement, or a transaction; nothing where traces are off."""
+    """A span around a statement; nothing where traces are off."""
     return _OFF if _tracer is None else _tracer.statement(sql)
+
+
+def transaction() -> AbstractContextManager[None]:
+    """A span around a transaction; nothing where traces are off."""
+    return _OFF if _tracer is None else _tracer.transaction()
 
 
 def reading(model: Any) -> AbstractContextManager[None]:
