@@ -56,10 +56,14 @@ async def destroy_binaries(
 
 
 async def _locked_impact(unit: Unit, ids: Sequence[UUID]) -> Impact:
-    """The impact, with all that could change it locked: cohorts first, as every graph edit does."""
+    """The impact, with all that could change it locked: cohorts first, as every graph edit does.
+
+    The binaries too, since a token is good for their revisions alone.
+    """
     versions, cohorts = await concerned(unit.organization_id, ids, using=unit.connection)
     await hold_cohorts(unit, cohorts)
     await unit.lock(ArtifactVersion, sorted(versions))
+    await unit.lock(Binary, ids)
     found = await impact(unit.organization_id, ids, using=unit.connection)
     if not found.before.keys() <= cohorts:
         raise database.Retry

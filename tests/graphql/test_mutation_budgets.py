@@ -26,7 +26,7 @@ BUDGETS: Final[dict[str, tuple[int, int]]] = {
     "createSigningKey": (4, 5),
     "deleteBinary": (9, 10),
     "deleteDevice": (7, 8),
-    "destroyBinary": (22, 27),
+    "destroyBinary": (22, 28),
     "finishBinaryUpload": (5, 6),
     "pinDevice": (5, 6),
     "quarantineDevice": (4, 5),

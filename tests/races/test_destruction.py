@@ -183,3 +183,27 @@ async def test_a_token_is_good_for_what_was_seen(house: House) -> None:
                 check_lost(answer.error, also={"BUNDLE_AFFECTED", *REFUSED})
         assert sum(answer.won for answer in destroyed) == (0 if created.won else 1)
         await check_accepted()
+
+
+async def test_a_token_is_good_for_the_revision_that_was_seen(house: House) -> None:
+    """Tokens of one moment, while the binary is changed: whichever comes first, it counts."""
+    cohort = await house.api.cohort(await house.api.product())
+    for number in range(ROUNDS):
+        house.version = await house.api.version(artifact=f"revised-{number}")
+        id = await house.binary(State.SIGNED)
+        await house.api.release(cohort, await house.api.bundle(house.version), f"{number}")
+        found = await house.api.ask(
+            "query($id: ID!) { binary(id: $id) { revision impact { planToken } } }", id=id
+        )
+        seen, token = found["binary"]["revision"], found["binary"]["impact"]["planToken"]
+        before = await house.told(id)
+        changes = [
+            house.asks_for("updateBinary", "binary { id }", binaryId=id, description=f"{place}")
+            for place in range(HALF)
+        ]
+        destroys = [house.asks(Move.DESTROY, id, planToken=token)] * HALF
+        answers = await at_once(half(changes, destroys))
+        made = await check_moves(house, id, before, answers, also=REFUSED)
+        events = (await house.told(id))["events"]["nodes"]
+        begun = [e["before"]["revision"] for e in events if e["kind"] == "binary.destroy"]
+        assert begun == [seen] * made.total()
