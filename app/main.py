@@ -16,7 +16,9 @@ from starlette.routing import Route, WebSocketRoute
 from app import database
 from app.actions import presence, verification
 from app.ballast import ballast
-from app.graphql.stream import Socket
+from app.graphql.documents import Documents
+from app.graphql.rate import Rates
+from app.graphql.socket import Socket
 from app.graphql.view import GraphQLView
 from app.http.access_log import AccessLog
 from app.http.origins import CrossOrigin
@@ -48,9 +50,13 @@ def create_app(settings: Settings) -> Starlette:
         async with running(server):
             yield
 
+    documents = Documents.load(settings.trusted_documents, only=settings.only_trusted_documents)
+    rates = Rates(requests=settings.rate_requests, cost=settings.rate_cost)
+    answers = GraphQLView(server, documents=documents, rates=rates)
+    follows = Socket(server, documents=documents, rates=rates)
     endpoints = [
-        Route("/graphql", Traced(GraphQLView(server), route="/graphql")),
-        WebSocketRoute("/graphql", Traced(Socket(server), route="/graphql")),
+        Route("/graphql", Traced(answers, route="/graphql")),
+        WebSocketRoute("/graphql", Traced(follows, route="/graphql")),
     ]
     app = Starlette(
         routes=[*endpoints, *routes(server)],

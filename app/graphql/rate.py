@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from uuid import UUID
+
+from app.graphql.transport import Refused
 
 WINDOW_SECONDS = 60
 KEYS = 10_000
@@ -26,6 +30,21 @@ class Rates:
     def __init__(self, *, requests: int, cost: int) -> None:
         self.requests, self.cost = requests, cost
         self._spent: OrderedDict[UUID, Spent] = OrderedDict()
+
+    def let_in(self, key_id: UUID) -> Spent:
+        """What a key has asked for with one more request. Raises Refused where it may not."""
+        now = time.monotonic()
+        spent = self.count(key_id, now=now)
+        if self.exceeded(spent):
+            wait = max(1, math.ceil(spent.until - now))
+            raise Refused(
+                429,
+                "RATE_LIMITED",
+                f"The key may send {self.requests} requests of a cost of {self.cost} in all"
+                f" within a minute; wait {wait} seconds.",
+                headers={"Retry-After": str(wait)},
+            )
+        return spent
 
     def count(self, key_id: UUID, *, now: float) -> Spent:
         """Counts one more request of a key; gives what it has asked for."""

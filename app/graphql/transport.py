@@ -95,16 +95,17 @@ async def read_operation(request: Request, documents: Documents) -> Operation:
         sent: dict[str, Any] = dict(request.query_params)
         for name in ("variables", "extensions"):
             if sent.get(name):
-                sent[name] = _parsed(sent[name].encode(), f"The parameter `{name}`")
+                sent[name] = read_json(sent[name].encode(), f"The parameter `{name}`")
     else:
         _check_headers(request.headers)
-        sent = _parsed(await _body(request), "The body")
+        sent = read_json(await _body(request), "The body")
         if not isinstance(sent, dict):
             raise Refused(400, "BAD_REQUEST", "The body must be a JSON object.")
-    return _operation(sent, documents)
+    return operation_of(sent, documents)
 
 
-def _operation(sent: dict[str, Any], documents: Documents) -> Operation:
+def operation_of(sent: dict[str, Any], documents: Documents) -> Operation:
+    """The operation that a JSON object asks for. Raises Refused."""
     for name, kind, what in (
         ("documentId", str, "a string"),
         ("query", str, "a string"),
@@ -174,7 +175,8 @@ def _too_large() -> Refused:
     return Refused(413, "BODY_TOO_LARGE", limit)
 
 
-def _parsed(text: bytes, what: str) -> Any:
+def read_json(text: bytes, what: str) -> Any:
+    """What a JSON text says; `what` is its name in a refusal. Raises Refused."""
     try:
         found = _DECODER.decode(text.decode("utf-8"))
     except UnicodeDecodeError as error:

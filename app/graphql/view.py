@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +25,7 @@ from app.graphql.documents import Documents
 from app.graphql.errors import told
 from app.graphql.gate import kind_of
 from app.graphql.planner.planner import Planner
-from app.graphql.rate import Rates, Spent
+from app.graphql.rate import Rates
 from app.graphql.schema import schema
 from app.graphql.stream import EVENT_STREAM, events
 from app.graphql.transport import (
@@ -56,14 +55,10 @@ READ_HEADER = "Bindery-Read"
 class GraphQLView:
     """An ASGI application that executes operations for whoever has a key."""
 
-    def __init__(self, server: Server) -> None:
-        settings = server.settings
+    def __init__(self, server: Server, *, documents: Documents, rates: Rates) -> None:
         self._server = server
-        self._rates = Rates(requests=settings.rate_requests, cost=settings.rate_cost)
-        self._planner = Planner(schema) if settings.planner else None
-        self._documents = Documents.load(
-            settings.trusted_documents, only=settings.only_trusted_documents
-        )
+        self._documents, self._rates = documents, rates
+        self._planner = Planner(schema) if server.settings.planner else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -100,7 +95,7 @@ class GraphQLView:
         now = datetime.now(UTC)
         actor = await self._actor(request, request_id, now)
         request.state.key = actor.key_prn
-        spent = self._counted(actor)
+        spent = self._rates.let_in(actor.key_id) if actor.key_id else None
         operation = await self._read(request)
         context = Context(sender=actor, server=self._server, at=now, spent=spent)
         if media_type is None or (streams and _subscribes(operation)):
@@ -123,23 +118,6 @@ class GraphQLView:
     async def _result(self, operation: Operation, context: Context, method: str) -> ExecutionResult:
         found = await self._planner.answer(operation, context) if self._planner else None
         return found or await _execute(operation, context, reading=method == "GET")
-
-    def _counted(self, actor: Actor) -> Spent | None:
-        """What the actor's key has asked for with this request. Raises Refused."""
-        if actor.key_id is None:
-            return None
-        now = time.monotonic()
-        spent = self._rates.count(actor.key_id, now=now)
-        if self._rates.exceeded(spent):
-            wait = max(1, math.ceil(spent.until - now))
-            raise Refused(
-                429,
-                "RATE_LIMITED",
-                f"The key may send {self._rates.requests} requests of a cost of"
-                f" {self._rates.cost} in all within a minute; wait {wait} seconds.",
-                headers={"Retry-After": str(wait)},
-            )
-        return spent
 
     async def _read(self, request: Request) -> Operation:
         """The operation, unless its bytes are too long in coming. Raises Refused."""

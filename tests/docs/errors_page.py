@@ -33,6 +33,9 @@ refused has changed nothing.
   errors and no `data`. The status is 4xx under `application/graphql-response+json`. Under
   `application/json` it is 200 for what is wrong with a document, and 4xx all the same where a
   request or its key is refused.
+- **On a WebSocket**, an operation that is refused gets an `error` message with such errors, and the
+  connection goes on. What is no message of the protocol closes it with 4400; a key that is not good
+  with 4403, and the code as the reason; a database that does not answer with 1013: come again.
 - **On upload and download URLs**, the body has the same form as a top-level error, and the status
   is the code's.
 
@@ -47,7 +50,7 @@ BEFORE_EXECUTION = {
     "BAD_ENCODING": "The body is not UTF-8.",
     "BAD_REQUEST": "The HTTP request has the wrong form.",
     "BODY_TOO_LARGE": "The body is larger than the limit.",
-    "UNSUPPORTED_MEDIA_TYPE": "The body's media type is not taken here.",
+    "UNSUPPORTED_MEDIA_TYPE": "The body's media type, or its content coding, is not taken here.",
     "METHOD_NOT_ALLOWED": "Another method, or a mutation by GET; `Allow` names what is taken.",
     "NOT_ACCEPTABLE": "The client accepts no media type that this is answered in.",
     "GRAPHQL_PARSE_FAILED": "The document is not GraphQL; `locations` has line and column.",
@@ -56,7 +59,8 @@ BEFORE_EXECUTION = {
     "DOCUMENT_NOT_FOUND": "There is no trusted document of this `documentId`.",
     "DOCUMENT_NOT_TRUSTED": "This server takes trusted documents alone.",
     "QUERY_TOO_COMPLEX": "The document is above a limit, which the error names.",
-    "RATE_LIMITED": "The key asked for more than it may within a minute; see `Retry-After`.",
+    "RATE_LIMITED": "The key asked for more than it may within a minute (see `Retry-After`), or a"
+    " WebSocket for more than 20 subscriptions at once.",
     "REQUEST_TIMEOUT": "The body did not come in time.",
     "HEADERS_TOO_LARGE": "The headers of the HTTP request are larger than the limit.",
     "INTERNAL_SERVER_ERROR": "The server failed; its log has the reason under the request id.",
