@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import pty
 import random
@@ -211,6 +212,17 @@ def test_keys_in_both_forms_and_what_is_none(tmp_path: Path, pem: Path) -> None:
     ):
         with pytest.raises(Usage):
             source.signer(written(text))
+
+
+def test_a_key_comes_by_a_pipe(file: Path, pem: Path) -> None:
+    """So that a pipeline need not write it to a disk."""
+    ran = subprocess.run(
+        command("push", file, *names("1.8.0"), "--sign", "/dev/stdin", "--json"),
+        input=pem.read_bytes(),
+        capture_output=True,
+        check=False,
+    )
+    assert (ran.returncode, json.loads(ran.stdout)["state"]) == (0, "SIGNED")
 
 
 def test_parts_depend_on_the_size_alone() -> None:
