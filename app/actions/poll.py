@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from tortoise.expressions import F
@@ -69,8 +70,10 @@ SELECT id FROM bundle WHERE organization_id = $1 AND id {ids:2}
 """
 
 _CLAIMS = """
-SELECT COALESCE(SUM(claims), 0) AS n FROM release_claim_count
-WHERE organization_id = $1 AND release_id = $2
+SELECT COALESCE(SUM(claims), 0) AS n, (
+    SELECT c.graph_version FROM release r JOIN cohort c ON c.id = r.cohort_id WHERE r.id = $2
+) AS graph_version
+FROM release_claim_count WHERE organization_id = $1 AND release_id = $2
 """
 
 
@@ -190,11 +193,11 @@ async def claim_update(
 async def _claim_update(
     unit: Unit, device_id: UUID, *, reported: Reported | None
 ) -> tuple[Device, UpdateAnswer]:
-    device, facts, cohort, usable = await _asked(unit, device_id, reported)
+    device, facts, cohort, version, usable = await _asked(unit, device_id, reported)
     await _note(unit, device, usable)
     answer = resolve_update(facts, cohort, at=unit.at)
     while cohort is not None and answer.release_id not in {None, *facts.claims}:
-        cohort = await _claims_now(unit, cohort, answer)
+        cohort = await _claims_now(unit, cohort, version, answer)
         confirmed = resolve_update(facts, cohort, at=unit.at)
         if confirmed.release_id == answer.release_id:
             await _claim(unit, device, confirmed)
@@ -208,17 +211,24 @@ async def _answer(
     unit: Unit, device_id: UUID, *, reported: Reported | None
 ) -> tuple[Device, UpdateAnswer, bool]:
     """The answer without a write, and whether it may be given without one."""
-    device, facts, cohort, _ = await _asked(unit, device_id, reported)
+    device, facts, cohort, _, _ = await _asked(unit, device_id, reported)
     answer = resolve_update(facts, cohort, at=unit.at)
     release = None if cohort is None else cohort.graph.get(answer.release_id)
     limited = release is not None and release.phase.limits
     return device, answer, not limited or answer.release_id in facts.claims
 
 
-async def _asked(
-    unit: Unit, device_id: UUID, reported: Reported | None
-) -> tuple[Device, DeviceFacts, CohortFacts | None, Known | None]:
+class _Asked(NamedTuple):
     """A device, locked, with what its update is resolved from, its own report included."""
+
+    device: Device
+    facts: DeviceFacts
+    cohort: CohortFacts | None
+    graph_version: int | None
+    usable: Known | None
+
+
+async def _asked(unit: Unit, device_id: UUID, reported: Reported | None) -> _Asked:
     own_device(unit, device_id)
     await unit.lock(Device, [device_id])
     asked = await resolution.asking(unit.organization_id, [device_id], using=unit.connection)
@@ -231,13 +241,16 @@ async def _asked(
     if reported is not None:
         usable = await known(unit.organization_id, reported, cohort, using=unit.connection)
         facts = replace(facts, **asdict(usable))
-    return device, facts, cohort, usable
+    return _Asked(device, facts, cohort, asked[device_id].graph_version, usable)
 
 
-async def _claims_now(unit: Unit, cohort: CohortFacts, answer: UpdateAnswer) -> CohortFacts:
+async def _claims_now(
+    unit: Unit, cohort: CohortFacts, version: int | None, answer: UpdateAnswer
+) -> CohortFacts:
     """The cohort with the claims of the answered release as they are under its row's lock.
 
-    Where no phase limits the release, there is no place to race for, and nothing is locked.
+    Where no phase limits the release, there is no place to race for, and nothing is locked. Where
+    the graph is at another version by now, all begins anew: the phase may have been lowered.
     """
     release = cohort.graph.get(answer.release_id)
     if release is None or not release.phase.limits:
@@ -245,6 +258,8 @@ async def _claims_now(unit: Unit, cohort: CohortFacts, answer: UpdateAnswer) -> 
     await unit.lock(Release, [release.id])
     arguments = [unit.organization_id, release.id]
     (row,) = await database.query(_CLAIMS, arguments, using=unit.connection)
+    if row["graph_version"] != version:
+        raise database.Retry
     return cohort.counted(
         devices=cohort.devices,
         claims={**cohort.claims, release.id: row["n"]},

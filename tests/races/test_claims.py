@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import asyncpg
 import pytest
 
 from app import database
@@ -109,3 +111,30 @@ async def test_what_releases_count_is_what_is_claimed(house: House, _round: int)
     lost = [answer.error["code"] for answer in answers if not answer.won]
     assert set(lost) <= {"NOT_FOUND"}, lost
     await _check_kept(total=2 * quarter)
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_no_claim_passes_a_phase_that_was_lowered_meanwhile(
+    house: House, database_url: str
+) -> None:
+    """On SQLite one transaction follows the other, so there is no meanwhile."""
+    cohort, bundle, (device,) = await _fleet(house, 1)
+    await house.api.release(cohort, bundle, "open")
+    phased = await house.api.release(cohort, bundle, "phased", phase={"value": 5})
+    operator = await asyncpg.connect(database_url)
+    try:
+        transaction = operator.transaction()
+        await transaction.start()
+        # As `updateRelease` does, but it takes its time before the commit.
+        lowered = "UPDATE release SET phase_value = '0.0' WHERE id = $1"
+        await operator.execute(lowered, phased.rsplit(":", 1)[1])
+        poll = asyncio.ensure_future(_polls(house, device)())
+        waiting = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
+        async with asyncio.timeout(10):
+            while not await operator.fetchval(waiting):  # noqa: ASYNC110 - nobody tells.
+                await asyncio.sleep(0.02)
+        await transaction.commit()
+        answer = await poll
+    finally:
+        await operator.close()
+    assert answer.payload["update"]["release"]["name"] == "open"
