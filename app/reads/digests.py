@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from app import database
 from app.rules.binary import ContentHealth, State
 from app.rules.failures import ContentCorrupt, StorageDegraded
 from app.rules.fsck import Damage, Finding
+from app.rules.refusal import BinderyError
 from app.storage.content import ContentStore, Digest
 
 _PAGE: Final = 5_000
@@ -40,7 +41,7 @@ async def changed(store: ContentStore, *, known: Collection[str] = ()) -> list[F
     """Each part whose bytes have another SHA-256 than was declared, or can't be read; and each
     verified binary whose parts as one have another.
 
-    Everything is read from the disk, in pieces of 1 MiB, as many binaries at once as there are
+    Everything is read from the disk once, in pieces of 1 MiB, as many binaries at once as there are
     processors. `known` are subjects whose bytes were found missing or cut already.
     """
     found: list[Finding] = []
@@ -77,40 +78,60 @@ async def _binaries() -> AsyncGenerator[list[Row]]:
 
 
 async def _binary(store: ContentStore, parts: list[Row], known: Collection[str]) -> list[Finding]:
-    if any(str(part["id"]) in known for part in parts):
-        parts = [part for part in parts if str(part["id"]) not in known]
-        return [found for part in parts for found in await _part(store, part)]
-    found = [each for part in parts for each in await _part(store, part)]
-    return found or await _whole(store, parts)
+    left = [part for part in parts if str(part["id"]) not in known]
+    if len(left) == len(parts) > 1 and parts[0]["state"] in _VERIFIED:
+        return await _at_once(store, parts)
+    found = [each for part in left for each in await _part(store, part)]
+    if found or left != parts or parts[0]["state"] not in _VERIFIED:
+        return found
+    # Of a content in one part all is known by now.
+    return await _whole(parts[0], Digest(parts[0]["hash"], parts[0]["size"]))
+
+
+async def _at_once(store: ContentStore, parts: list[Row]) -> list[Finding]:
+    """What is wrong with the parts of a verified binary, or else with all as one."""
+    digests: list[Digest] = []
+    found: list[Finding] = []
+    whole = None
+    try:
+        whole = await _digest(store, parts, each=digests.append)
+    except (ContentCorrupt, StorageDegraded) as error:
+        first, *rest = parts[len(digests) :]
+        found += await _unreadable(first, error)
+        found += [each for part in rest for each in await _part(store, part)]
+    for part, digest in zip(parts, digests, strict=False):
+        found += await _judged(part, digest)
+    return found if found or whole is None else await _whole(parts[0], whole)
 
 
 async def _part(store: ContentStore, part: Row) -> list[Finding]:
-    code, wrong = Damage.BLOB_DIGEST, ""
     try:
-        digest = await _digest(store, [part["blob"]])
-        if digest.sha256 != part["hash"]:
-            wrong = f"Blob {part['blob']} hashes to {digest.sha256}, its part says {part['hash']}."
+        return await _judged(part, await _digest(store, [part]))
     except (ContentCorrupt, StorageDegraded) as error:
-        code, wrong = Damage.BLOB_UNREADABLE, f"Blob {part['blob']} can't be read: {error.message}"
+        return await _unreadable(part, error)
+
+
+async def _judged(part: Row, digest: Digest) -> list[Finding]:
+    if digest.sha256 == part["hash"]:
+        return []
+    wrong = f"Blob {part['blob']} hashes to {digest.sha256}, its part says {part['hash']}."
+    return await _wrong(part, Damage.BLOB_DIGEST, wrong)
+
+
+async def _unreadable(part: Row, error: BinderyError) -> list[Finding]:
+    wrong = f"Blob {part['blob']} can't be read: {error.message}"
+    return await _wrong(part, Damage.BLOB_UNREADABLE, wrong)
+
+
+async def _wrong(part: Row, code: Damage, wrong: str) -> list[Finding]:
     # A part may have been deleted since it was listed, and its file with it.
-    if not wrong or not await database.query(_STILL_PART, [part["id"], part["blob"]]):
+    if not await database.query(_STILL_PART, [part["id"], part["blob"]]):
         return []
     return [Finding(code, str(part["id"]), wrong)]
 
 
-async def _whole(store: ContentStore, parts: list[Row]) -> list[Finding]:
-    binary = parts[0]
+async def _whole(binary: Row, digest: Digest) -> list[Finding]:
     expected = Digest(binary["whole"], binary["whole_size"])
-    if binary["state"] not in _VERIFIED:
-        return []
-    try:
-        # Of a content in one part all is known by now.
-        digest = Digest(binary["hash"], binary["size"])
-        if len(parts) > 1:
-            digest = await _digest(store, [part["blob"] for part in parts])
-    except (ContentCorrupt, StorageDegraded):
-        # It was readable a moment ago, part by part: it was reset, or destroyed.
-        return []
     health = binary["content_health"]
     if digest == expected and health in (None, ContentHealth.OK):
         return []
@@ -126,8 +147,11 @@ async def _whole(store: ContentStore, parts: list[Row]) -> list[Finding]:
     return [Finding(Damage.CONTENT_DIGEST, str(binary["binary_id"]), wrong)]
 
 
-async def _digest(store: ContentStore, blobs: list[str]) -> Digest:
-    return await store.digest(blobs, progress=_unseen, stop=threading.Event())
+async def _digest(
+    store: ContentStore, parts: list[Row], *, each: Callable[[Digest], None] | None = None
+) -> Digest:
+    blobs = [part["blob"] for part in parts]
+    return await store.digest(blobs, progress=_unseen, stop=threading.Event(), each=each)
 
 
 def _unseen(_done: int) -> None:

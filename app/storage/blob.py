@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -204,10 +204,10 @@ class StoredBlob:
             raise ContentCorrupt(f"The stored bytes {self._name} are being erased.")
 
 
-def blocks_of(paths: Sequence[Path]) -> Generator[memoryview, None, None]:
-    """Yield the bytes of the blobs, one after the other; every block lies in the same buffer."""
+def blobs_of(paths: Sequence[Path]) -> Generator[Iterator[memoryview], None, None]:
+    """Yield the blocks of one blob after the other; every block lies in the same buffer."""
     buffer = memoryview(bytearray(PIECE))
     for path in paths:
         with StoredBlob(path) as blob:
             blob.open()
-            yield from blob.blocks(buffer)
+            yield blob.blocks(buffer)

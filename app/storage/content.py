@@ -164,13 +164,20 @@ class ContentStore(Protocol):
         """
 
     async def digest(
-        self, names: Sequence[str], *, progress: Callable[[int], None], stop: threading.Event
+        self,
+        names: Sequence[str],
+        *,
+        progress: Callable[[int], None],
+        stop: threading.Event,
+        each: Callable[[Digest], None] | None = None,
     ) -> Digest:
-        """Read the stored blobs in this order, and return the digest of all as one.
+        """Read the stored blobs in this order, once, and return the digest of all as one.
 
         `progress` is called, in another thread, with the number of bytes done so far: at least
-        every 16 MiB, and at the end. Raises `DigestStopped` soon after `stop` is set, and
-        `ContentCorrupt` if a blob is missing, or erased meanwhile.
+        every 16 MiB, and at the end. `each` is called so, too, with the digest of every blob by
+        itself, once it was read; where a blob can't be, with those before it. Raises
+        `DigestStopped` soon after `stop` is set, and `ContentCorrupt` if a blob is missing, or
+        erased meanwhile.
         """
 
     async def erase(self, names: Sequence[str]) -> None:

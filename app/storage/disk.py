@@ -14,7 +14,7 @@ from typing import Final
 
 from app.rules.failures import StorageDegraded, StorageFull
 from app.storage import folders
-from app.storage.blob import NewBlob, StoredBlob, blocks_of, probe
+from app.storage.blob import NewBlob, StoredBlob, blobs_of, probe
 from app.storage.content import (
     PIECE,
     Digest,
@@ -26,7 +26,7 @@ from app.storage.content import (
     random_name,
 )
 from app.storage.erasing import erase_blobs
-from app.storage.hashing import check_hash, hash_blocks
+from app.storage.hashing import check_hash, hash_blobs
 from app.storage.pieces import gather
 from app.storage.syscalls import FULL, DiskFailed
 from app.storage.threads import Threads
@@ -188,16 +188,22 @@ class DiskStore:
             await Threads.settled(reading)
 
     async def digest(
-        self, names: Sequence[str], *, progress: Callable[[int], None], stop: threading.Event
+        self,
+        names: Sequence[str],
+        *,
+        progress: Callable[[int], None],
+        stop: threading.Event,
+        each: Callable[[Digest], None] | None = None,
     ) -> Digest:
         paths = [self._path(name) for name in names]
 
         def work(abandoned: threading.Event) -> Digest:
-            with closing(blocks_of(paths)) as blocks:
-                return hash_blocks(
-                    blocks,
+            with closing(blobs_of(paths)) as blobs:
+                return hash_blobs(
+                    blobs,
                     progress=progress,
                     stopped=lambda: stop.is_set() or abandoned.is_set(),
+                    each=each,
                 )
 
         with self._job() as threads, self._typed():

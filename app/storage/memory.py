@@ -17,7 +17,7 @@ from app.storage.content import (
     end_of_range,
     random_name,
 )
-from app.storage.hashing import check_hash, hash_blocks
+from app.storage.hashing import check_hash, hash_blobs
 from app.storage.pieces import gather
 from app.storage.threads import Threads
 
@@ -102,21 +102,26 @@ class MemoryStore:
             raise ContentCorrupt(f"The stored bytes {name} are missing.") from None
 
     async def digest(
-        self, names: Sequence[str], *, progress: Callable[[int], None], stop: threading.Event
+        self,
+        names: Sequence[str],
+        *,
+        progress: Callable[[int], None],
+        stop: threading.Event,
+        each: Callable[[Digest], None] | None = None,
     ) -> Digest:
         for name in names:
             check_name(name)
 
-        def blocks() -> Iterator[bytes]:
-            for name in names:
-                for start in range(0, len(self._content(name)), PIECE):
-                    yield self._content(name)[start : start + PIECE]
+        def blocks(name: str) -> Iterator[bytes]:
+            for start in range(0, len(self._content(name)), PIECE):
+                yield self._content(name)[start : start + PIECE]
 
         def work(abandoned: threading.Event) -> Digest:
-            return hash_blocks(
-                blocks(),
+            return hash_blobs(
+                map(blocks, names),
                 progress=progress,
                 stopped=lambda: stop.is_set() or abandoned.is_set(),
+                each=each,
             )
 
         return await self._check_open().run_long(work)

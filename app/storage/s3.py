@@ -232,21 +232,29 @@ class S3Store:
         return found, sum(sizes[: index - 1]), sizes[index - 1]
 
     async def digest(
-        self, names: Sequence[str], *, progress: Callable[[int], None], stop: threading.Event
+        self,
+        names: Sequence[str],
+        *,
+        progress: Callable[[int], None],
+        stop: threading.Event,
+        each: Callable[[Digest], None] | None = None,
     ) -> Digest:
         for name in names:
             check_name(name)
         use = self._opened
-        sha256 = hashlib.sha256()
+        sha256 = alone = hashlib.sha256()
         done = told = 0
 
         def take(block: bytes, *, tell: bool) -> None:
             sha256.update(block)
+            if each is not None:
+                alone.update(block)
             if tell:
                 progress(done)
 
         with self._jobs.one():
             for name in names:
+                alone, begun = hashlib.sha256(), done
                 async with aclosing(self._blocks(use, name)) as blocks:
                     async for block in blocks:
                         _go_on(stop)
@@ -254,6 +262,8 @@ class S3Store:
                         tell = done - told >= TELL_EVERY
                         told = done if tell else told
                         await use.threads.run(take, block, tell=tell)
+                if each is not None:
+                    await use.threads.run(each, Digest(alone.hexdigest(), done - begun))
             _go_on(stop)
             await use.threads.run(take, b"", tell=True)
         return Digest(sha256.hexdigest(), done)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,32 @@ async def test_parts_in_another_order_are_another_content(store: DiskStore) -> N
         await BinaryPart.filter(id=part.id).update(index=index)
     (found,) = await inspect(store, deep=True)
     assert (found.code, found.subject) == (Damage.CONTENT_DIGEST, str(binary.id))
+
+
+class Reads:
+    """How often each blob of a store was read."""
+
+    def __init__(self, store: DiskStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count: Counter[str] = Counter()
+        self._digest = store.digest
+        monkeypatch.setattr(store, "digest", self._counted)
+
+    async def _counted(self, names: list[str], **options: Any) -> Any:
+        self.count.update(names)
+        return await self._digest(names, **options)
+
+
+@pytest.mark.parametrize("state", [State.HASHABLE, State.SIGNABLE])
+async def test_each_part_is_read_once(
+    store: DiskStore, monkeypatch: pytest.MonkeyPatch, state: State
+) -> None:
+    """A content of several parts is judged part by part and as a whole, from the same bytes."""
+    expected: list[str] = []
+    for sizes in ([9, 4, 2], [7]):
+        expected += await blobs(await stored(store, sizes, state=state))
+    reads = Reads(store, monkeypatch)
+    assert await inspect(store, deep=True) == []
+    assert reads.count == Counter(expected)
 
 
 async def test_what_is_missing_is_told_once(store: DiskStore, tmp_path: Path) -> None:

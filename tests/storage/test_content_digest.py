@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from app.rules.failures import ContentCorrupt
-from app.storage.content import PIECE, ContentStore, DigestStopped
+from app.storage.content import PIECE, ContentStore, Digest, DigestStopped
 from tests.storage.samples import descriptors, digest_of, sample, stored
 
 
@@ -33,6 +33,22 @@ async def test_digest_over_several_blobs_in_order(store: ContentStore) -> None:
     assert descriptors() == before
     reverse = await store.digest(names[::-1], progress=progress, stop=threading.Event())
     assert reverse == digest_of(b"".join(samples[::-1]))
+
+
+async def test_each_blob_has_its_digest_by_the_way(store: ContentStore) -> None:
+    samples = [sample(size, seed=size) for size in (2 * PIECE + 1, 0, 3)]
+    names = [await stored(store, data) for data in samples]
+    told: list[Digest] = []
+    got = await store.digest(
+        names, progress=lambda _: None, stop=threading.Event(), each=told.append
+    )
+    assert got == digest_of(b"".join(samples))
+    assert told == [digest_of(data) for data in samples]
+    await store.erase(names[1:2])
+    told.clear()
+    with pytest.raises(ContentCorrupt):
+        await store.digest(names, progress=lambda _: None, stop=threading.Event(), each=told.append)
+    assert told == [digest_of(samples[0])]
 
 
 async def test_digest_of_nothing(store: ContentStore) -> None:

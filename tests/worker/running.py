@@ -43,7 +43,12 @@ class HeldStore(DiskStore):
         self._let_go.set()
 
     async def digest(
-        self, names: Sequence[str], *, progress: Callable[[int], None], stop: threading.Event
+        self,
+        names: Sequence[str],
+        *,
+        progress: Callable[[int], None],
+        stop: threading.Event,
+        each: Callable[[Digest], None] | None = None,
     ) -> Digest:
         def told(done: int) -> None:
             progress(done)
@@ -54,7 +59,7 @@ class HeldStore(DiskStore):
                 pass
             self.holding -= 1
 
-        return await super().digest(names, progress=told, stop=stop)
+        return await super().digest(names, progress=told, stop=stop, each=each)
 
     async def holds(self, count: int) -> None:
         """Wait until so many digests are held up."""
