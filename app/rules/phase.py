@@ -36,10 +36,11 @@ class Phase:
 def parse_phase(
     *, value: float | Decimal | None = None, with_tags: Sequence[str] | None = None
 ) -> Phase:
-    """The phase that a value or tags make, or none if both are None (section 7, third bullet).
+    """The phase that a value or tags make (section 7, third bullet).
 
     A value is a fraction from 0.0 to 1.0, or a whole number of devices from 2 on; a float counts
-    as the decimal number that it is written as. Tags are 1 to 32. Raises BadUserInput.
+    as the decimal number that it is written as. Tags are 1 to 32. Raises BadUserInput, for neither
+    too: a client that lost the value must not open a release to everyone.
     """
     path: tuple[str, ...] = ("input", "phase")
     if value is not None and with_tags is not None:
@@ -47,7 +48,11 @@ def parse_phase(
     if value is not None:
         return Phase(_phase_value(value, path=(*path, "value")))
     if with_tags is None:
-        return Phase()
+        raise BadUserInput(
+            f"{label(path)} takes a value or tags, and has neither; leave it out or send null for "
+            "everyone.",
+            path=path,
+        )
     path = ("input", "phase", "tags")
     if not with_tags:
         raise BadUserInput(f"{label(path)} must hold 1 to 32 tags, such as 'beta'.", path=path)

@@ -1292,6 +1292,13 @@ def _releases() -> Iterator[Row]:
             "input.phase takes a value or tags, not both.",
         ),
         (
+            "phase of nothing",
+            "phase",
+            "phase",
+            {"value": None},
+            "input.phase takes a value or tags, and has neither; leave it out or send null for …",
+        ),
+        (
             "phase of no tags",
             "phase",
             "phase.tags",

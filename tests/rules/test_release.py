@@ -451,11 +451,13 @@ def test_one_to_32_tags_that_are_not_empty(tags: list[str]) -> None:
     assert refused.value.path[:3] == ("input", "phase", "tags")
 
 
-def test_a_phase_has_a_value_or_tags_not_both() -> None:
+def test_a_phase_has_either_a_value_or_tags() -> None:
     with pytest.raises(BadUserInput) as refused:
         parse_phase(value=0.5, with_tags=["beta"])
     assert refused.value.message == "input.phase takes a value or tags, not both."
-    assert parse_phase() == Phase()
+    with pytest.raises(BadUserInput) as refused:
+        parse_phase()
+    assert refused.value.path == ("input", "phase")
 
 
 @pytest.mark.parametrize(
