@@ -11,8 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.api import Api, Json
+
 PAGE = Path(__file__).parents[1] / "docs" / "webhooks.md"
 LOOPBACK = "127.0.0.0/8"
+OF_PRODUCTS = ["product.create", "product.update"]
+"""The kinds of events that `changes` brings about."""
 Answer = Callable[["Message"], bytes | None]
 
 
@@ -119,3 +123,27 @@ async def receiving(answer: Answer | None = None) -> AsyncIterator[Receiver]:
         yield receiver
     finally:
         server.close()
+
+
+async def hooked(api: Api, receiver: Receiver, **more: Any) -> Json:
+    """A webhook that sends to the receiver, and its secret."""
+    told = {"name": "hook", "url": receiver.url, **more}
+    payload = await api.mutate("createWebhook", "webhook { id } secret", **told)
+    assert payload["errors"] == []
+    return payload
+
+
+async def changes(api: Api, *, products: int, each: int) -> dict[str, list[str]]:
+    """Makes so many products, and changes them in turn; the events of each, in order."""
+    ids = [await api.product(f"product-{n}") for n in range(products)]
+    for n in range(each):
+        for place, id in enumerate(ids):
+            name = f"product-{place}-{n}"
+            await api.do("updateProduct", "product { id }", productId=id, name=name)
+    query = """query($id: ID!) { product(id: $id) {
+      events(orderBy: {field: CREATED_AT}) { nodes { id } } } }"""
+    found = {}
+    for id in ids:
+        events = (await api.ask(query, id=id))["product"]["events"]["nodes"]
+        found[id] = [one["id"] for one in events]
+    return found

@@ -6,12 +6,10 @@ import contextlib
 import dataclasses
 import os
 import re
-import select
 import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -20,8 +18,8 @@ import httpx
 import pytest
 
 from app import cli, lock
+from tests.processes.served import BINDERY, started
 
-BINDERY = Path(sys.executable).with_name("bindery")
 PATIENCE = 30.0
 """Seconds for what takes one or two on an idle machine."""
 
@@ -70,19 +68,11 @@ class Served:
 
 @contextlib.contextmanager
 def _served(*arguments: str, lines: int = 1) -> Iterator[Served]:
-    with subprocess.Popen(
-        [BINDERY, "serve", "--port", "0", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
-            assert ready
-            yield Served(process, [process.stdout.readline().strip() for _ in range(lines)])
-        finally:
-            process.kill()
+    command = [str(BINDERY), "serve", "--port", "0", *arguments]
+    with started(command, errors=subprocess.PIPE) as (process, line):
+        assert process.stdout is not None
+        rest = [process.stdout.readline().strip() for _ in range(lines - 1)]
+        yield Served(process, [line, *rest])
 
 
 def _refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

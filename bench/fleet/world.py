@@ -13,7 +13,7 @@ from uuid import UUID
 
 from app.rules.access import hash_secret
 from app.rules.prn import Kind, format_prn
-from bench.rows import CHAIN, COHORTS, PRODUCTS, SECRET, VERSIONS, Data, Row, Table
+from bench.rows import CHAIN, COHORTS, SECRET, VERSIONS, Data, Row, Table
 
 BEHIND: Final = 20
 """One device in so many is a release behind."""
@@ -92,19 +92,8 @@ class Fleet(Data):
             yield *row[:6], 0, 0, 0, "[]", *row[10:], PHASE if last else None
 
     def _devices(self) -> Iterator[Row]:
-        times = next(Data._keys(self))[5:]
-        for place in range(self.devices):
-            cohort = place % COHORTS
-            yield (
-                self.id("device", place),
-                self.organization_id,
-                self.id("product", cohort // (COHORTS // PRODUCTS)),
-                self.id("cohort", cohort),
-                f"device {place}",
-                "[]",
-                self.runs(place),
-                *times,
-            )
+        for place, row in enumerate(Data._devices(self)):
+            yield *row[:5], "[]", self.runs(place), *row[7:]
 
     def _claims(self) -> Iterator[Row]:
         created = next(Data._keys(self))[5]

@@ -12,11 +12,10 @@ import httpx
 
 from tests.faults import checks
 from tests.faults.clients import Stage, staged
-from tests.faults.forked import Plant, command, served
+from tests.faults.forked import Plant, asked, command
 from tests.faults.stored import Stored, created
 from tests.journeys.checks import Failed
-from tests.journeys.client import Api, connected
-from tests.journeys.server import Running
+from tests.journeys.client import Api
 from tests.soak.turn import Turn
 
 LARGEST: Final = 3_000_000
@@ -31,11 +30,8 @@ def flipped(turn: Turn, *, plant: Plant | None = None) -> None:
     """What `play` does, with a bug planted."""
     with tempfile.TemporaryDirectory(prefix="bindery-flips-") as name:
         folder = Path(name)
-        key = Running(folder).create_key()
-        server = served(folder / "data", log=folder / "log", plant=plant)
         try:
-            with connected(server.url) as http:
-                api = Api(http, key)
+            with asked(folder, plant=plant) as (_, api):
                 stage = staged(api)
                 for number in turn.cases():
                     check = _before if number % 2 == 0 else _after
@@ -45,8 +41,6 @@ def flipped(turn: Turn, *, plant: Plant | None = None) -> None:
                         return
         except Failed as failed:
             turn.find(turn.next, str(failed))
-        finally:
-            server.kill()
 
 
 def _before(api: Api, stage: Stage, data: Path, chance: random.Random) -> list[str]:

@@ -8,8 +8,8 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, NoReturn
@@ -19,6 +19,8 @@ from app.actions import presence
 from app.rules.ids import new_id
 from tests.faults import tracer
 from tests.journeys.checks import Failed
+from tests.journeys.client import Api, connected
+from tests.journeys.server import Running
 
 Plant = Callable[[], object]
 """What plants a bug into a server, before it starts."""
@@ -58,6 +60,20 @@ def served(
     No thread may run here meanwhile: a child has only the one that forked it.
     """
     return _started(_serve(data, database), _NEWS, log=log, plant=plant)
+
+
+@contextmanager
+def asked(
+    folder: Path, *, database: str | None = None, plant: Plant | None = None
+) -> Iterator[tuple[Forked, Api]]:
+    """A server on a new data directory in `folder`, and a client of it; killed in the end."""
+    key = Running(folder, database=database).create_key()
+    server = served(folder / "data", log=folder / "log", database=database, plant=plant)
+    try:
+        with connected(server.url) as http:
+            yield server, Api(http, key)
+    finally:
+        server.kill()
 
 
 def worker(data: Path, *, log: Path, database: str, plant: Plant | None = None) -> Forked:

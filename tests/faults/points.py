@@ -13,11 +13,10 @@ from typing import Final
 import httpx
 
 from tests.faults import checks, tracer
-from tests.faults.forked import Plant, command, served, watched
+from tests.faults.forked import Plant, asked, command, served, watched
 from tests.faults.life import Life, Scene, scene
 from tests.journeys.checks import Failed
 from tests.journeys.client import Api, connected
-from tests.journeys.server import Running
 from tests.soak.turn import Turn
 
 STRIDE: Final = 5
@@ -75,13 +74,8 @@ def _moments(changes: int, seed: int) -> list[int]:
 
 def staged(folder: Path, plant: Plant | None) -> Stage:
     """A data directory in the folder, with what a life needs."""
-    key = Running(folder).create_key()
-    server = served(folder / "data", log=folder / "server.log")
-    try:
-        with connected(server.url) as http:
-            return Stage(folder, key, scene(Api(http, key)), plant)
-    finally:
-        server.kill()
+    with asked(folder) as (_, api):
+        return Stage(folder, api.key, scene(api), plant)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from tests.faults.clients import staged
-from tests.faults.forked import Plant, served
+from tests.faults.forked import Plant, asked
 from tests.faults.stored import created
-from tests.journeys.client import Api, connected
-from tests.journeys.server import Running
+from tests.journeys.client import Api
 from tests.soak.turn import Turn
 
 CLIENTS: Final = 16
@@ -23,23 +22,18 @@ CLIENTS: Final = 16
 
 def raced(turn: Turn, *, plant: Plant | None = None) -> None:
     """One race for finishing an upload in each case."""
-    with tempfile.TemporaryDirectory(prefix="bindery-races-") as name:
-        folder = Path(name)
-        key = Running(folder).create_key()
-        server = served(folder / "data", log=folder / "log", plant=plant)
-        try:
-            with connected(server.url) as http:
-                api = Api(http, key)
-                stage = staged(api)
-                for number in turn.cases():
-                    one = created(api, stage, target=f"r-{number}", content=b"content")
-                    one.upload(api)
-                    won = _race(api, one.id)
-                    if won != 1:
-                        turn.find(number, f"{won} of {CLIENTS} clients won the same move")
-                        return
-        finally:
-            server.kill()
+    with (
+        tempfile.TemporaryDirectory(prefix="bindery-races-") as name,
+        asked(Path(name), plant=plant) as (_, api),
+    ):
+        stage = staged(api)
+        for number in turn.cases():
+            one = created(api, stage, target=f"r-{number}", content=b"content")
+            one.upload(api)
+            won = _race(api, one.id)
+            if won != 1:
+                turn.find(number, f"{won} of {CLIENTS} clients won the same move")
+                return
 
 
 def _race(api: Api, binary: str) -> int:

@@ -13,10 +13,9 @@ from typing import Final
 from app import cli
 from tests.faults import checks, raw
 from tests.faults.clients import Stage, staged
-from tests.faults.forked import Forked, served
+from tests.faults.forked import Forked, asked
 from tests.faults.stored import Stored, created
-from tests.journeys.client import Api, connected
-from tests.journeys.server import Running
+from tests.journeys.client import Api
 from tests.soak.turn import Turn
 
 BLOCK: Final = 50
@@ -30,14 +29,9 @@ def play(turn: Turn) -> None:
     """One client in each case: at a random byte it closes, half closes or resets."""
     with tempfile.TemporaryDirectory(prefix="bindery-vanishing-") as name:
         folder = Path(name)
-        key = Running(folder).create_key()
         tasks = folder / "tasks"
-        server = served(folder / "data", log=folder / "log", plant=lambda: _count_tasks(tasks))
-        try:
-            with connected(server.url) as http:
-                _vanish(turn, server, Api(http, key), _Place(folder / "data", tasks, server.pid))
-        finally:
-            server.kill()
+        with asked(folder, plant=lambda: _count_tasks(tasks)) as (server, api):
+            _vanish(turn, server, api, _Place(folder / "data", tasks, server.pid))
 
 
 def _vanish(turn: Turn, server: Forked, api: Api, place: _Place) -> None:

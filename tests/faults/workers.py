@@ -19,11 +19,10 @@ from app.storage.disk import DiskStore
 from tests.faults import checks
 from tests.faults.clients import Stage, staged
 from tests.faults.flips import flip
-from tests.faults.forked import Forked, Plant, served, worker
+from tests.faults.forked import Forked, Plant, asked, worker
 from tests.faults.stored import Stored, created
 from tests.journeys.checks import Failed
-from tests.journeys.client import Api, connected
-from tests.journeys.server import Running
+from tests.journeys.client import Api
 from tests.soak.turn import Turn
 
 with warnings.catch_warnings():
@@ -159,15 +158,8 @@ def _house() -> Iterator[House]:
             postgres.psql("ALTER SYSTEM SET fsync = off")
             postgres.psql("SELECT pg_reload_conf()")
             database = postgres.get_uri()
-            key = Running(folder, database=database).create_key()
-            data, log = folder / "data", folder / "log"
-            server = served(data, log=log, database=database)
-            try:
-                with connected(server.url) as http:
-                    api = Api(http, key)
-                    yield House(data, log, database, api, staged(api))
-            finally:
-                server.kill()
+            with asked(folder, database=database) as (_, api):
+                yield House(folder / "data", folder / "log", database, api, staged(api))
         finally:
             for setting in settings:
                 del os.environ[setting]

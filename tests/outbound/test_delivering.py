@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,17 @@ from app.rules.ids import new_id
 from app.rules.prn import parse_prn
 from app.settings import Settings
 from tests.api import Api, Json
-from tests.receiver import LOOPBACK, Message, Receiver, receiving, status, verify
+from tests.receiver import (
+    LOOPBACK,
+    OF_PRODUCTS,
+    Message,
+    Receiver,
+    changes,
+    hooked,
+    receiving,
+    status,
+    verify,
+)
 
 PATIENCE = 30.0
 LOG = """query($id: ID!) { webhookDelivery(id: $id) {
@@ -32,13 +41,6 @@ def settings(settings: Settings) -> Settings:
         webhook_retry_seconds=0.05,
         webhook_seconds=1.0,
     )
-
-
-async def hooked(api: Api, receiver: Receiver, **more: Any) -> Json:
-    told = {"name": "hook", "url": receiver.url, **more}
-    payload = await api.mutate("createWebhook", "webhook { id } secret", **told)
-    assert payload["errors"] == []
-    return payload
 
 
 async def after_a_test(api: Api, id: str) -> Json:
@@ -121,18 +123,10 @@ async def test_each_event_comes_in_the_order_of_its_subject_while_a_receiver_fai
         return failures[seen % len(failures)] if seen <= 12 else status(200)
 
     async with receiving(answer) as receiver:
-        hook = await hooked(api, receiver, eventKinds=["product.create", "product.update"])
-        products = [await api.product(f"product-{n}") for n in range(3)]
-        for n in range(5):
-            for place, id in enumerate(products):
-                name = f"product-{place}-{n}"
-                await api.do("updateProduct", "product { id }", productId=id, name=name)
+        hook = await hooked(api, receiver, eventKinds=OF_PRODUCTS)
+        events = await changes(api, products=3, each=5)
         await taken(receiver, 18)
-    query = """query($id: ID!) { product(id: $id) {
-      events(orderBy: {field: CREATED_AT}) { nodes { id } } } }"""
-    for id in products:
-        events = (await api.ask(query, id=id))["product"]["events"]["nodes"]
-        assert receiver.subjects()[id] == [one["id"] for one in events]
+    assert receiver.subjects() == events
     for message in receiver.came:
         verify(hook["secret"], message.headers, message.body)
     # Nothing was begun about a subject before what came earlier was taken.

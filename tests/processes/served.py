@@ -8,9 +8,10 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -76,27 +77,38 @@ def new_key(*, data: Path, database: str = "", **settings: object) -> str:
 
 
 @contextlib.contextmanager
+def started(
+    command: Sequence[str],
+    *,
+    env: dict[str, str] | None = None,
+    errors: IO[str] | int | None = None,
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process and the first line that it printed, empty where it ended; killed in the end."""
+    with subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=errors, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
+            yield process, process.stdout.readline().strip() if ready else ""
+        finally:
+            process.kill()
+
+
+@contextlib.contextmanager
 def served(*, data: Path, log: Path, database: str = "", **settings: object) -> Iterator[Served]:
     """A server, killed at the end of the block if it still runs. `log` is not on its disk."""
     with (
         log.open("a") as errors,
-        subprocess.Popen(
+        started(
             command("serve", "--port", "0", data=data, database=database),
             env=environment(**settings),
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        ) as process,
+            errors=errors,
+        ) as (process, line),
     ):
-        try:
-            assert process.stdout is not None
-            ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
-            line = process.stdout.readline().strip() if ready else ""
-            assert line.startswith("Bindery serves on "), log.read_text()
-            url = line.removeprefix("Bindery serves on ").removesuffix("/graphql")
-            yield Served(process, url, log)
-        finally:
-            process.kill()
+        assert line.startswith("Bindery serves on "), log.read_text()
+        url = line.removeprefix("Bindery serves on ").removesuffix("/graphql")
+        yield Served(process, url, log)
 
 
 @contextlib.asynccontextmanager

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import select
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.api import Api
-from tests.processes.served import PATIENCE, client, command, environment, new_key, served
-from tests.receiver import LOOPBACK, Message, Receiver, receiving, status, verify
+from tests.processes.served import PATIENCE, client, command, environment, new_key, served, started
+from tests.receiver import (
+    LOOPBACK,
+    OF_PRODUCTS,
+    Message,
+    Receiver,
+    changes,
+    hooked,
+    receiving,
+    status,
+    verify,
+)
 
 SETTINGS: dict[str, Any] = {
     "lease_seconds": 1,
@@ -26,50 +35,17 @@ CHANGES = 6
 @contextlib.contextmanager
 def working(data: Path, database: str) -> Iterator[subprocess.Popen[str]]:
     """A worker beside the servers of a PostgreSQL."""
-    with subprocess.Popen(
-        command("worker", data=data, database=database),
-        env=environment(**SETTINGS),
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
-            assert ready
-            yield process
-        finally:
-            process.kill()
-
-
-async def hooked(api: Api, receiver: Receiver) -> str:
-    """The secret of a webhook."""
-    payload = await api.mutate(
-        "createWebhook",
-        "secret",
-        name="hook",
-        url=receiver.url,
-        eventKinds=["product.create", "product.update"],
-    )
-    assert payload["errors"] == []
-    secret: str = payload["secret"]
-    return secret
+    work = command("worker", data=data, database=database)
+    with started(work, env=environment(**SETTINGS)) as (process, line):
+        assert line
+        yield process
 
 
 async def changed(api: Api, receiver: Receiver) -> dict[str, list[str]]:
     """Changes of two products, once the first attempts were made; the events of each."""
-    products = [await api.product(f"product-{n}") for n in range(2)]
-    for n in range(CHANGES):
-        for place, id in enumerate(products):
-            name = f"product-{place}-{n}"
-            await api.do("updateProduct", "product { id }", productId=id, name=name)
+    events = await changes(api, products=2, each=CHANGES)
     await some(receiver, 3)
-    query = """query($id: ID!) { product(id: $id) {
-      events(orderBy: {field: CREATED_AT}) { nodes { id } } } }"""
-    found = {}
-    for id in products:
-        events = (await api.ask(query, id=id))["product"]["events"]["nodes"]
-        found[id] = [one["id"] for one in events]
-    return found
+    return events
 
 
 async def some(receiver: Receiver, count: int) -> None:
@@ -102,20 +78,20 @@ async def test_a_killed_worker_leaves_all_to_the_next(database_url: str, tmp_pat
         if postgres:
             with served(**server, worker=False) as one:
                 async with client(one, key) as api:
-                    secret = await hooked(api, receiver)
+                    hook = await hooked(api, receiver, eventKinds=OF_PRODUCTS)
                     with working(data, postgres) as worker:
                         events = await changed(api, receiver)
                         worker.kill()
                         worker.wait()
                     receiver.answer = lambda _: status(200)
                     with working(data, postgres):
-                        await all_of(receiver, events, secret)
+                        await all_of(receiver, events, hook["secret"])
             return
         with served(**server) as one:
             async with client(one, key) as api:
-                secret = await hooked(api, receiver)
+                hook = await hooked(api, receiver, eventKinds=OF_PRODUCTS)
                 events = await changed(api, receiver)
                 one.kill()
         receiver.answer = lambda _: status(200)
         with served(**server):
-            await all_of(receiver, events, secret)
+            await all_of(receiver, events, hook["secret"])

@@ -26,15 +26,9 @@ AGO = timedelta(days=1)
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
+def settings(settings: Settings) -> Settings:
     """Of a server without a worker of its own, so that each look is the test's."""
-    return Settings(
-        data=tmp_path / "data",
-        database=database_url,
-        storage_reserve=0,
-        storage_ballast=0,
-        worker=False,
-    )
+    return replace(settings, worker=False)
 
 
 async def _idle_for(days: float) -> None:
