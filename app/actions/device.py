@@ -201,6 +201,8 @@ async def _end_claims(unit: Unit, device_id: UUID) -> None:
 async def _delete_keys(unit: Unit, device_id: UUID) -> None:
     """Deletes the API keys of a device; each had Events of its own, and this is its last."""
     own = ApiKey.filter(organization_id=unit.organization_id, device_id=device_id)
-    for key in await own.order_by("id"):
-        await unit.record("api_key.delete", key, before={"name": key.name, "role": key.role})
+    keys = await own.order_by("id")
     await own.delete()
+    # After the rows, so that whoever revokes one meanwhile is told of before.
+    for key in keys:
+        await unit.record("api_key.delete", key, before={"name": key.name, "role": key.role})
