@@ -227,7 +227,9 @@ class TargetCoverage:
 
 @strawberry.type(description="Which targets of the fleet a bundle serves, and which it leaves out.")
 class Coverage:
-    targets: list[TargetCoverage] = plain("Every target in the fleet, by name.")
+    targets: list[TargetCoverage] = plain(
+        "Every target in the fleet, by name; devices of archived products count for nothing."
+    )
     devices_covered: int = plain("Devices of targets that are served completely.")
     devices_left_out: int = plain("Devices of the other targets.")
 
