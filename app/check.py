@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from app import database
+from app import database, engine
 from app.actions import repair
 from app.console import Stop, alone, is_free, told
 from app.main import content_store
@@ -33,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace, settings: Settings) -> int:
     """Looks, and prints what is wrong; 1 where damage is left. Raises Stop if it can't look."""
     # To open a database that is not there would make one, and find it in order.
-    file = database.embedded_file(settings.database_url)
+    file = engine.embedded_file(settings.database_url)
     if file is not None and not file.exists():
         raise Stop(f"There is no database {file}. Name the data directory with --data.")
     with contextlib.ExitStack() as holding:
@@ -75,13 +75,13 @@ async def _look(
 
 
 async def _is_free(settings: Settings) -> bool:
-    if database.is_embedded(settings.database_url):
+    if engine.is_embedded(settings.database_url):
         return is_free(settings)
     return not await fsck.served()
 
 
 async def _is_served(settings: Settings) -> bool:
-    return not database.is_embedded(settings.database_url) and await fsck.served()
+    return not engine.is_embedded(settings.database_url) and await fsck.served()
 
 
 def facts(finding: Finding, *, mended: bool) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Final
 import asyncpg
 from tortoise.exceptions import BaseORMException
 
-from app import database, lock
+from app import engine, lock
 from app.rules.failures import DatabaseUnavailable
 from app.settings import Settings
 
@@ -32,7 +32,7 @@ def alone(settings: Settings, instead: str) -> Iterator[None]:
     Where a server holds it, the refusal says what to do `instead`.
     """
     with contextlib.ExitStack() as stack:
-        if database.is_embedded(settings.database_url):
+        if engine.is_embedded(settings.database_url):
             try:
                 with usable(settings.data):
                     stack.enter_context(lock.held(settings.data))

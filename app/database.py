@@ -1,20 +1,14 @@
-"""The only file that configures Tortoise: connections, migrations, and the unit of work.
-
-There are two connections: `default` writes, `reader` only reads. On SQLite each is a connection
-of its own to one file in WAL mode, so that a query never waits for a commit's fsync.
-"""
+"""The database that is open: its connections, its migrations, the unit of work, statements."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import sqlite3
-import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import asyncpg
@@ -27,33 +21,19 @@ from tortoise.migrations.executor import MigrationExecutor, MigrationTarget
 from tortoise.models import Model
 from tortoise.transactions import in_transaction
 
-from app import notices, postgres, replica, tracing
+from app import notices, replica, tracing
 from app.ballast import ballast
 from app.dialect import bound
 from app.dialect import worded as in_words
+from app.engine import APPS, configuration, is_embedded
 from app.loss import translated as translated
 from app.notices import CHANNEL, Notice, board
 from app.rules.failures import DatabaseUnavailable, StorageFull
-from app.sqlite import EmbeddedClient, ReadingClient
+from app.sqlite import ReadingClient
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)
 Connection = BaseDBAsyncClient
-
-APPS = {
-    "bindery": {
-        "models": ["app.models"],
-        "default_connection": "default",
-        "migrations": "app.migrations",
-    }
-}
-PRAGMAS = {
-    "journal_mode": "WAL",
-    "synchronous": "FULL",
-    "busy_timeout": 10_000,
-    "foreign_keys": "ON",
-}
-"""What every connection to SQLite has. With NORMAL a power cut loses acknowledged commits."""
 
 _MIGRATION_LOCK = 0x62696E64
 _ATTEMPTS = 10
@@ -67,57 +47,6 @@ _held: ContextVar[list[Notice] | None] = ContextVar("held", default=None)
 
 class Retry(Exception):
     """What a unit of work read before its locks is no longer so; it begins again."""
-
-
-def get_client_class(info: Mapping[str, Any]) -> type[BaseDBAsyncClient]:
-    """The client class for a connection's configuration; Tortoise calls this by name."""
-    credentials = info["credentials"]
-    if "file_path" in credentials:
-        return ReadingClient if "query_only" in credentials else EmbeddedClient
-    application: str = credentials["application_name"]
-    return postgres.ReadingClient if application.endswith("reader") else postgres.WritingClient
-
-
-def is_embedded(url: str) -> bool:
-    """Whether a database URL names an SQLite file."""
-    return url.startswith("sqlite:")
-
-
-def embedded_file(url: str) -> Path | None:
-    """The file of an embedded database; None for a server's."""
-    return Path(urllib.parse.unquote(url.removeprefix("sqlite://"))) if is_embedded(url) else None
-
-
-def configuration(
-    url: str,
-    *,
-    pool: int = 10,
-    name: str = "bindery",
-    read_only: bool = False,
-    standby: replica.Standby | None = None,
-) -> dict[str, Any]:
-    """Tortoise's configuration for `sqlite:///path` or `postgresql://user:password@host/name`."""
-    more = {}
-    writer: dict[str, Any]
-    if is_embedded(url):
-        reader = {"file_path": str(embedded_file(url)), **PRAGMAS, "query_only": "ON"}
-        writer = reader if read_only else {"file_path": str(embedded_file(url)), **PRAGMAS}
-    else:
-        writer = {**postgres.credentials(url, name), "minsize": 1, "maxsize": max(1, pool // 2)}
-        if read_only:
-            writer["server_settings"]["default_transaction_read_only"] = "on"
-        reader = {**writer, "application_name": f"{name}-reader"}
-        if standby is not None:
-            there = standby.credentials(name, pool=max(1, pool // 2))
-            more = {replica.NAME: {"engine": __name__, "credentials": there}}
-    return {
-        "connections": {
-            "default": {"engine": __name__, "credentials": writer},
-            "reader": {"engine": __name__, "credentials": reader},
-            **more,
-        },
-        "apps": APPS,
-    }
 
 
 @contextlib.asynccontextmanager

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
-from app import database
+from app import database, engine
 from app.actions import presence, verification
 from app.ballast import ballast
 from app.graphql.documents import Documents
@@ -137,7 +137,7 @@ async def running(server: Server) -> AsyncIterator[None]:
         await restore_ballast()
         await server.store.open()
         ends.push_async_callback(server.store.close)
-        if database.is_embedded(settings.database_url):
+        if engine.is_embedded(settings.database_url):
             # This is the only process, so what another one left undone is nobody's.
             await presence.recover()
             await verification.requeue_dead()
@@ -158,7 +158,7 @@ async def running(server: Server) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def _ballast(settings: Settings) -> AsyncIterator[None]:
     """Keeps the ballast beside an embedded database, which may need it to be opened at all."""
-    file = database.embedded_file(settings.database_url)
+    file = engine.embedded_file(settings.database_url)
     with contextlib.ExitStack() as stack:
         if file is not None:
             path = file.with_name("ballast")

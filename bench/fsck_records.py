@@ -26,7 +26,7 @@ from uuid import UUID
 import asyncpg
 from nacl.signing import SigningKey
 
-from app import database
+from app import database, engine
 from app.reads.fsck import inspect
 from app.rules.fsck import Damage
 from app.rules.ids import new_id
@@ -174,7 +174,7 @@ async def load(rows: Rows, url: str, data: Path) -> None:
     """Writes the rows past the actions, and the files past the store."""
     async with database.opened(url, pool=2):
         await database.migrate()
-    if database.is_embedded(url):
+    if engine.is_embedded(url):
         _load_sqlite(rows, data / "bindery.db")
     else:
         await _load_postgres(rows, url)

@@ -20,7 +20,7 @@ from typing import Final
 
 import asyncpg
 
-from app import database
+from app import database, engine
 from bench.rows import Data, Row, Table
 
 with warnings.catch_warnings():
@@ -89,7 +89,7 @@ async def load(url: str, data: Data) -> None:
     """Makes the tables of an empty database, and puts the data set in."""
     async with database.opened(url):
         await database.migrate()
-    if database.is_embedded(url):
+    if engine.is_embedded(url):
         await asyncio.to_thread(_into_sqlite, Path(url.removeprefix("sqlite://")), data)
     else:
         await _into_postgres(url, data)

@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 from tortoise.exceptions import IntegrityError, OperationalError
 
-from app import database
+from app import database, engine
 from app.models import Organization
 from app.rules.failures import DatabaseUnavailable, StorageFull
 
@@ -298,7 +298,7 @@ async def test_a_mistake_in_a_statement_is_no_loss(opened: str) -> None:
 
 
 async def test_a_database_that_is_not_there_is_told(database_url: str, tmp_path: Path) -> None:
-    if database.is_embedded(database_url):
+    if engine.is_embedded(database_url):
         url = f"sqlite://{tmp_path}/no/such/folder/bindery.db"
     else:
         url = urllib.parse.urlsplit(database_url)._replace(path="/nobody").geturl()
@@ -333,7 +333,7 @@ async def test_sqlite_has_what_durability_rests_on(opened: str) -> None:
 async def test_a_server_without_it_does_not_start(
     database_url: str, pragma: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "PRAGMAS", {**database.PRAGMAS, **pragma})
+    monkeypatch.setattr(engine, "PRAGMAS", {**engine.PRAGMAS, **pragma})
     with pytest.raises(DatabaseUnavailable, match="synchronous=FULL"):
         async with database.opened(database_url):
             pass

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import asyncpg
 
-from app import check, database
+from app import check, engine
 from app.backup.manifest import NoBackup
 from app.backup.records import Damaged
 from app.backup.restoring import restore
@@ -39,7 +39,7 @@ def add_restore_options(parser: argparse.ArgumentParser) -> None:
 
 def run_backup(chosen: argparse.Namespace, settings: Settings) -> int:
     """Makes a backup; servers may go on meanwhile. Raises Stop."""
-    file = database.embedded_file(settings.database_url)
+    file = engine.embedded_file(settings.database_url)
     if file is not None and not file.exists():
         raise Stop(f"There is no database {file}. Name the data directory with --data.")
     target: Path = chosen.folder.absolute()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from app import database
+from app import database, engine
 from app.actions import presence, verification
 from app.actions.content import erase_garbage
 from app.backup import files, manifest, records
@@ -37,7 +37,7 @@ async def restore(
     """
     found = manifest.read(folder)
     listed = list(manifest.files(folder, found))
-    file = database.embedded_file(settings.database_url)
+    file = engine.embedded_file(settings.database_url)
     kind = "postgres" if file is None else "sqlite"
     if found.database != kind:
         raise Stop(

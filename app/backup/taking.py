@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from app import database, lock
+from app import engine, lock
 from app.actions.hold import HOLD_FILE
 from app.backup import files, manifest, records
 from app.backup.manifest import Manifest
@@ -86,7 +86,7 @@ def _empty(folder: Path) -> None:
 async def _fill(settings: Settings, folder: Path) -> Taken:
     begun = datetime.now(UTC)
     wrong: list[str] = []
-    file = database.embedded_file(settings.database_url)
+    file = engine.embedded_file(settings.database_url)
     if file is not None:
         with _held(file.parent):
             copied = records.copy_embedded(file, folder / manifest.DATABASE)

@@ -8,7 +8,7 @@ from uuid import UUID
 import strawberry
 
 from app.ballast import ballast
-from app.database import is_embedded
+from app.engine import is_embedded
 from app.graphql.fields import plain
 from app.graphql.scalars import BigInt, DateTime
 from app.reads import status

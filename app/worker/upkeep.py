@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from app import database
+from app import engine
 from app.actions.presence import Presence
 from app.ballast import ballast
 from app.rules.refusal import BinderyError
@@ -36,7 +36,7 @@ class Upkeep:
             server.store.healthy,
             restore_ballast,
         ]
-        if not database.is_embedded(server.settings.database_url):
+        if not engine.is_embedded(server.settings.database_url):
             self._chores.append(self._keep_presence)
 
     async def run(self) -> None:

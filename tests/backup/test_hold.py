@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app import database
+from app import engine
 from app.actions.hold import HOLD_FILE
 from app.backup import records, taking
 from app.console import Stop
@@ -44,7 +44,7 @@ async def _erased(api: Api, server: Server, id: str) -> None:
 
 
 async def test_content_is_kept_until_it_is_copied(api: Api, server: Server, signed: str) -> None:
-    file = database.embedded_file(server.settings.database_url)
+    file = engine.embedded_file(server.settings.database_url)
     if file is not None:
         with taking._held(file.parent):
             await _destroyed(api, server, signed)
@@ -59,7 +59,7 @@ async def test_one_backup_is_taken_at_a_time(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(taking, "_HOLD_SECONDS", 0.1)
-    file = database.embedded_file(server.settings.database_url)
+    file = engine.embedded_file(server.settings.database_url)
     if file is not None:
         with taking._held(file.parent), pytest.raises(Stop, match="Another backup"):
             await taking.take(server.settings, tmp_path / "backup")

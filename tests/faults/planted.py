@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from app import database
+from app import database, engine
 from app.actions import moves, part, presence
 from app.actions.unit import Unit
 from app.models import Binary, BinaryPart
@@ -48,7 +48,7 @@ def commits_in_memory() -> None:
     async def trusted() -> None:
         return
 
-    database.PRAGMAS["synchronous"] = "NORMAL"
+    engine.PRAGMAS["synchronous"] = "NORMAL"
     _replace(database, "assert_pragmas", trusted)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app import database
+from app import engine
 from app.settings import Settings
 from tests.api import Api
 
@@ -98,7 +98,7 @@ class TestWithAnImpossibleDeadline:
             codes = {one["errors"][0]["extensions"]["code"] for one in late}
             assert codes <= {"QUERY_TIMEOUT"}
             # What SQLite reads at once waits for nothing, and so is never ended.
-            at_once = settings.planner and database.is_embedded(settings.database_url)
+            at_once = settings.planner and engine.is_embedded(settings.database_url)
             assert at_once or len(late) == AT_ONCE
         await api.uploaded(await api.version())
         for _ in range(100):

@@ -15,7 +15,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.database import embedded_file
+from app.engine import embedded_file
 from tests.api import Api, Json
 from tests.processes.served import Served, client, command, environment, new_key, said, served
 

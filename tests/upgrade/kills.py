@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from tortoise.migrations.recorder import MigrationRecorder
 
-from app import database
+from app import database, engine
 from app.migrations._script import Script
 from tests.catalogue import catalogue
 from tests.databases import administer
@@ -110,7 +110,7 @@ def _plant(die_at: int) -> None:
 
 def _copy(url: str, folder: Path, number: int) -> str:
     """A copy of a database that nobody has open."""
-    file = database.embedded_file(url)
+    file = engine.embedded_file(url)
     if file is not None:
         copy = folder / f"{number}.db"
         shutil.copyfile(file, copy)
