@@ -22,6 +22,7 @@ from app.reads import graphs, resolution
 from app.reads.values import as_uuid
 from app.rules import text
 from app.rules.access import Role
+from app.rules.counts import rests_on_counts
 from app.rules.errors import BadUserInput, Forbidden
 from app.rules.failures import StorageFull
 from app.rules.prn import Kind, format_prn, parse_prn
@@ -219,7 +220,10 @@ async def _answer(
 
 
 class _Asked(NamedTuple):
-    """A device, locked, with what its update is resolved from, its own report included."""
+    """A device, locked, with what its update is resolved from, its own report included.
+
+    Its cohort is counted where the answer may rest on that, which takes a statement.
+    """
 
     device: Device
     facts: DeviceFacts
@@ -235,12 +239,15 @@ async def _asked(unit: Unit, device_id: UUID, reported: Reported | None) -> _Ask
     if device_id not in asked:
         raise not_found(Kind.DEVICE, path=("input", "deviceId"))
     device, facts = asked[device_id].row, asked[device_id].facts
-    found = await graphs.cohorts_of(unit.organization_id, asked, using=unit.connection)
+    found = await graphs.graphs_of(unit.organization_id, asked, using=unit.connection)
     cohort = None if device.cohort_id is None else found[device.cohort_id]
     usable = None
     if reported is not None:
         usable = await known(unit.organization_id, reported, cohort, using=unit.connection)
         facts = replace(facts, **asdict(usable))
+    if cohort is not None and rests_on_counts(facts, cohort):
+        counted = await resolution.counted(unit.organization_id, found, using=unit.connection)
+        (cohort,) = counted.values()
     return _Asked(device, facts, cohort, asked[device_id].graph_version, usable)
 
 

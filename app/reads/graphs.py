@@ -66,13 +66,24 @@ async def cohorts_of(
 
     Two for all graphs that are not kept, and one for the counts of those that have any.
     """
+    found = await graphs_of(organization_id, asked, using=using, kept=kept)
+    return await counted(organization_id, found, using=using)
+
+
+async def graphs_of(
+    organization_id: UUID,
+    asked: Mapping[UUID, Asking],
+    *,
+    using: database.Connection | None = None,
+    kept: Graphs = _graphs,
+) -> dict[UUID, CohortFacts]:
+    """The same without counts: no statement where all are kept, else two."""
     versions = {
         one.facts.cohort_id: one.graph_version
         for one in asked.values()
         if one.facts.cohort_id is not None and one.graph_version is not None
     }
-    found = await at_versions(organization_id, versions, using=using, kept=kept)
-    return await counted(organization_id, found, using=using)
+    return await at_versions(organization_id, versions, using=using, kept=kept)
 
 
 async def counted(

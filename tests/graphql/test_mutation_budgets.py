@@ -91,3 +91,29 @@ async def test_each_mutation_keeps_its_budget(http: httpx.AsyncClient) -> None:
     await api.do("deleteDevice", "deletedDeviceId", deviceId=device)
     place = ("sqlite", "postgres").index(database.dialect(database.reader()))
     assert api.most == {name: number[place] for name, number in BUDGETS.items()}
+
+
+async def test_a_poll_counts_where_a_phase_may_keep_the_device_out(http: httpx.AsyncClient) -> None:
+    api = Api(http, (await new_api(http, "acme")).key)
+    product = await api.product()
+    cohort = await api.cohort(product)
+    device = await api.device(product, cohort)
+    version = await api.version()
+    await api.reach("SIGNED", version)
+    bundle = await api.bundle(version)
+    first = await api.release(cohort, bundle, "first")
+    second = await api.release(cohort, bundle, "second", phase={"value": 5})
+
+    async def numbers_read(reported: str) -> int:
+        with counted() as seen:
+            report = {"releaseId": reported}
+            await api.do("claimUpdate", "update { status }", deviceId=device, reported=report)
+        return sum("release_claim_count" in text for text in seen.texts)
+
+    # As it is told what there is, and again with the release locked; it has a place from then on.
+    assert await numbers_read(first) == 2
+    assert [await numbers_read(reported) for reported in (first, second)] == [0, 0]
+    await api.do("updateDevice", "device { id }", deviceId=device, cohortId=None)
+    await api.do("updateDevice", "device { id }", deviceId=device, cohortId=cohort)
+    assert await numbers_read(second) == 0
+    assert await numbers_read(first) == 2

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.rules.binary import ContentHealth, State
+from app.rules.counts import rests_on_counts
 from app.rules.release import CohortGraph, ReleaseFacts
 from app.rules.resolution import (
     CohortFacts,
@@ -502,6 +503,9 @@ def test_the_resolver_agrees_with_an_independent_one_and_keeps_every_promise() -
             assert_agrees(answer, oracle.resolve(world, device))
             if answer.release_id is not None:
                 assert_promised(world, device, answer)
+            if not rests_on_counts(device, facts):
+                uncounted = facts.counted(devices=0, claims={}, failures={})
+                assert resolve_update(device, uncounted, at=AT) == answer
             reasons.update(step.reason for step in answer.trace)
             pairs += 1
 
