@@ -31,6 +31,7 @@ from app.backup import commands as backup
 from app.client import commands as client
 from app.console import Stop, alone, named, reason, told, usable
 from app.graphql.transport import MAX_BODY
+from app.http import explorer
 from app.http.protocol import DeadlineProtocol, SocketProtocol
 from app.main import create_app, running, watched
 from app.rules.access import Role
@@ -189,11 +190,13 @@ def _address(chosen: argparse.Namespace, listener: socket.socket) -> str:
 
 
 def _demo_news(secret: str, address: str) -> str:
+    explore = f"\nExplore it: {address}/#key={secret}" if explorer.BUILT.is_dir() else ""
     return (
         f"\nDemo key (ADMIN): {secret}\n"
         f"Try it: curl {address}/graphql"
         f" -H 'Authorization: Bearer {secret}' -H 'Content-Type: application/json'"
         """ -d '{"query":"{ binaries { nodes { id target state } } }"}'"""
+        f"{explore}"
     )
 
 

@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from app import cli, lock
+from app.http import explorer
 from tests.processes.served import BINDERY, started
 
 PATIENCE = 30.0
@@ -137,9 +138,12 @@ def test_a_server_answers_its_keys_and_ends_when_told(
     assert cli.main(create) == 0
     (reader,) = capsys.readouterr().out.splitlines()
 
-    with _served("--demo", "--data", data, lines=3) as served:
+    explored = explorer.BUILT.is_dir()
+    with _served("--demo", "--data", data, lines=3 + explored) as served:
         first = served.printed[1].removeprefix("Demo key (ADMIN): ")
         assert f"'Authorization: Bearer {first}'" in served.printed[2]
+        page = f"Explore it: {served.address.removesuffix('graphql')}#key={first}"
+        assert served.printed[3:] == [page] * explored
         assert served.ask(DEMO, first)["data"] == DEMO_ANSWER
         assert "data" not in served.ask(DEMO, first[:-1])
         for command, instead in INSTEAD.items():

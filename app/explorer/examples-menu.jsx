@@ -2,13 +2,13 @@ import { ToolbarButton, ToolbarMenu, pick, useGraphiQL, useGraphiQLActions } fro
 import { parse } from 'graphql'
 import { useEffect, useRef } from 'react'
 import { EXAMPLES } from './examples.js'
-import { keyIn } from './key.js'
+import { BROUGHT, headersWith, keyIn } from './key.js'
 
-/** Opens an example in a tab of its own. */
-export function ExamplesMenu() {
+/** Opens an example in a tab of its own; tells the key that a tab was given, by `onKey`. */
+export function ExamplesMenu({ onKey }) {
   const { addTab, setOperationFacts, setOperationName } = useGraphiQLActions()
   const { queryEditor } = useGraphiQL(pick('queryEditor'))
-  useOneKey()
+  useOneKey(onKey)
   const open = (example) => {
     addTab()
     queryEditor.setValue(example.text)
@@ -38,16 +38,21 @@ export function ExamplesMenu() {
   )
 }
 
-/** Each tab has headers of its own, but the key is typed once: a tab without one takes the last. */
-function useOneKey() {
+/**
+ * Each tab has headers of its own, but the key is typed once: a tab without one takes the last, and
+ * the first tab takes the one that came with the address.
+ */
+function useOneKey(onKey) {
   const { headerEditor, tabs, activeTabIndex } = useGraphiQL(
     pick('headerEditor', 'tabs', 'activeTabIndex'),
   )
-  const last = useRef('')
+  const last = useRef(BROUGHT && headersWith(BROUGHT))
   useEffect(() => {
-    const listening = headerEditor?.onDidChangeModelContent(() => {
+    const listening = headerEditor?.onDidChangeModelContent(({ isFlush }) => {
       const text = headerEditor.getValue()
       if (keyIn(text)) last.current = text
+      // The history brings back headers without their key; a person may take the key away.
+      else if (isFlush && last.current) headerEditor.setValue(last.current)
     })
     return () => listening?.dispose()
   }, [headerEditor])
@@ -55,6 +60,8 @@ function useOneKey() {
   useEffect(() => {
     if (headerEditor && last.current && !keyIn(headerEditor.getValue())) {
       headerEditor.setValue(last.current)
+      // Whoever listens to the editor may not do so yet, when the page has just been opened.
+      onKey(keyIn(last.current))
     }
-  }, [headerEditor, tab])
+  }, [headerEditor, tab, onKey])
 }

@@ -7,10 +7,11 @@ import { createRoot } from 'react-dom/client'
 import { EXAMPLES } from './examples.js'
 import { ExamplesMenu } from './examples-menu.jsx'
 import { fetcherFor } from './fetcher.js'
-import { HEADERS, keyIn } from './key.js'
+import { BROUGHT, headersWith, keyIn } from './key.js'
+import { STORAGE } from './storage.js'
 
-const WELCOME = `# Put your key behind "Bearer", in the headers below.
-# Then press Ctrl+Enter. More: the menu of examples.
+const FIRST = BROUGHT ? '' : '# Put your key behind "Bearer", in the headers below.\n'
+const WELCOME = `${FIRST}# Press Ctrl+Enter. More: the menu of examples.
 
 ${EXAMPLES[0].text}`
 
@@ -36,10 +37,11 @@ function Explorer() {
       fetcher={fetcher}
       schema={key ? undefined : null}
       defaultQuery={WELCOME}
-      defaultHeaders={HEADERS}
+      defaultHeaders={headersWith('')}
       defaultEditorToolsVisibility="headers"
       onEditHeaders={onEditHeaders}
       shouldPersistHeaders={false}
+      storage={STORAGE}
     >
       <GraphiQL.Logo>Bindery</GraphiQL.Logo>
       <GraphiQL.Toolbar>
@@ -48,7 +50,7 @@ function Explorer() {
             {prettify}
             {merge}
             {copy}
-            <ExamplesMenu />
+            <ExamplesMenu onKey={setKey} />
           </>
         )}
       </GraphiQL.Toolbar>

@@ -85,6 +85,37 @@ def test_a_person_runs_examples(browser: str, tmp_path: Path) -> None:
     _check_requests(tmp_path, address)
 
 
+def test_the_address_that_is_printed_brings_the_key(browser: str, tmp_path: Path) -> None:
+    """From the terminal to an answer in two clicks; the key does not stay in the address."""
+    profile = tmp_path / "profile"
+    with (
+        _served(tmp_path / "data") as (address, key),
+        chromium.browsing(browser, tmp_path) as page,
+    ):
+        page.open(f"{address}#key={key}")
+        page.wait(SCHEMA_ASKED)
+        assert page.value("location.href") == address
+        _run_first(page)
+        _run_from_menu(page, "Why a device gets its update", shows="trace")
+        # Another visit finds these tabs again, and brings the key anew.
+        page.open(f"{address}#key={key}")
+        page.wait(SCHEMA_ASKED)
+        page.click(RUN)
+        page.wait(f"{ANSWER}.includes('trace')")
+        # The history brings an operation back without its key, and runs it with the page's.
+        page.click("document.querySelector('button[aria-label=\"Show History\"]')")
+        page.click(
+            "[...document.querySelectorAll('.graphiql-history-item-label')]"
+            ".find(one => one.innerText.includes('Binaries'))"
+        )
+        page.wait(f"{TAB} === 'Binaries'")
+        page.click(RUN)
+        page.wait(f"{ANSWER}.includes('totalCount')")
+    stored = [one for one in profile.rglob("Local Storage/**/*") if one.is_file()]
+    assert any(b"graphiql:queries" in one.read_bytes() for one in stored)
+    assert not any(key.encode() in one.read_bytes() for one in stored)
+
+
 def _enter(page: Page, key: str) -> None:
     """Puts the key into the headers, before the quote that ends their one line."""
     page.click(f"{HEADERS}?.querySelectorAll('.view-line')[1]")
