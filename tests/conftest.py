@@ -16,9 +16,15 @@ from app.rules.access import Role
 from app.server import Server
 from app.settings import Settings
 from tests.api import Api
-from tests.databases import database_url, postgres_server
+from tests.databases import (
+    database_url,
+    migrated,
+    postgres_server,
+    postgres_template,
+    sqlite_template,
+)
 
-__all__ = ["database_url", "postgres_server"]
+__all__ = ["database_url", "migrated", "postgres_server", "postgres_template", "sqlite_template"]
 
 _apps: dict[int, Starlette] = {}
 

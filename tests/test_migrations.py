@@ -429,6 +429,12 @@ ALIKE = (
 
 
 @pytest.fixture
+def migrated() -> bool:
+    """The tables are made here."""
+    return False
+
+
+@pytest.fixture
 async def opened(database_url: str) -> AsyncIterator[list[str]]:
     """An open database with every migration; the names of those that were applied."""
     async with database.opened(database_url):

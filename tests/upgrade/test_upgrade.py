@@ -21,6 +21,12 @@ EVERY = {"sqlite": 1, "postgres": int(os.environ.get("BINDERY_EVERY", "4"))}
 
 
 @pytest.fixture
+def migrated() -> bool:
+    """The tables are made here."""
+    return False
+
+
+@pytest.fixture
 def kind(database_url: str) -> str:
     return "sqlite" if database_url.startswith("sqlite") else "postgres"
 
