@@ -22,11 +22,12 @@ from app.reads import graphs, resolution
 from app.reads.values import as_uuid
 from app.rules import text
 from app.rules.access import Role
+from app.rules.cohort import CohortFacts, DeviceFacts
 from app.rules.counts import rests_on_counts
 from app.rules.errors import BadUserInput, Forbidden
 from app.rules.failures import StorageFull
 from app.rules.prn import Kind, format_prn, parse_prn
-from app.rules.resolution import CohortFacts, DeviceFacts, UpdateAnswer, resolve_update
+from app.rules.resolution import UpdateAnswer, resolve_update
 from app.rules.version import reported_version
 
 RECENT = timedelta(minutes=1)

@@ -21,13 +21,15 @@ from app.reads.manifests import Content
 from app.rules import plan
 from app.rules.access import Role, allows, require
 from app.rules.binary import State
+from app.rules.cohort import CohortFacts, DeviceFacts
 from app.rules.errors import Forbidden
 from app.rules.facts import told
-from app.rules.impact import Counts, Effect, affected_by
+from app.rules.impact import Counts, Effect
 from app.rules.prn import Kind
 from app.rules.release import ReleaseFacts
-from app.rules.resolution import CohortFacts, DeviceFacts, Status, UpdateAnswer, resolve_update
+from app.rules.resolution import Status, UpdateAnswer, resolve_update
 from app.rules.trace import Reason, TraceStep
+from app.rules.version import affected_by
 from app.storage.content import Digest
 
 

@@ -12,8 +12,9 @@ from app.rules.access import Role
 from app.rules.binary import ContentHealth, Move, State, VerificationStatus
 from app.rules.impact import Effect
 from app.rules.part import PartState
-from app.rules.resolution import BinaryReason, Match, Status
+from app.rules.resolution import Status
 from app.rules.trace import Reason
+from app.rules.version import BinaryReason, Match
 from app.rules.webhook import DeliveryState, Failure
 
 E = TypeVar("E", bound=type[Enum])

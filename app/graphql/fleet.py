@@ -16,8 +16,8 @@ from app.rules.ids import new_id
 from app.rules.phase import phase_limit
 from app.rules.prn import Kind, format_prn
 from app.rules.release import CohortGraph
-from app.rules.resolution import BinaryAnswer, resolve_binary
 from app.rules.rollout import Adoption, NewRelease, Step, adoption, both_keys, intend, simulate
+from app.rules.version import BinaryAnswer, resolve_binary
 
 
 async def adoption_of(context: Context, release: models.Release) -> Adoption:

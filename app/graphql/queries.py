@@ -42,7 +42,7 @@ from app.reads import resolution
 from app.rules.access import Role, require
 from app.rules.errors import BadUserInput
 from app.rules.prn import Kind, parse_prn
-from app.rules.resolution import BinaryAnswer, resolve_binary
+from app.rules.version import BinaryAnswer, resolve_binary
 
 MAX_NODES = 100
 MAX_IMPACT_IDS = 1_000

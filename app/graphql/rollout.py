@@ -30,8 +30,9 @@ from app.graphql.types import (
 )
 from app.rules import binary as rules
 from app.rules.impact import Effect
-from app.rules.resolution import BinaryAnswer, BinaryReason, Match, Status
+from app.rules.resolution import Status
 from app.rules.trace import Reason
+from app.rules.version import BinaryAnswer, BinaryReason, Match
 
 
 @strawberry.type(description="Which binary serves a target, and why.")

@@ -14,8 +14,8 @@ from uuid import UUID
 
 from app import database
 from app.reads.values import as_list, as_uuid, maybe_uuid
+from app.rules.cohort import CohortFacts, DeviceFacts
 from app.rules.impact import group_key
-from app.rules.resolution import CohortFacts, DeviceFacts
 
 # In the order of the index of migration 8.
 _GROUP_WITHOUT_TAGS = """

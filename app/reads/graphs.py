@@ -16,7 +16,7 @@ from uuid import UUID
 from app import database
 from app.reads import resolution
 from app.reads.resolution import Asking
-from app.rules.resolution import CohortFacts
+from app.rules.cohort import CohortFacts
 
 KEPT_RELEASES = 20_000
 """Graphs of so many releases in all are kept, those that were used last; some 50 MB."""

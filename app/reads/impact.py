@@ -12,8 +12,8 @@ from app import database
 from app.reads import fleet, graphs
 from app.reads.values import as_uuid
 from app.rules import impact as rules
+from app.rules.cohort import CohortFacts
 from app.rules.plan import LIFETIME, Plan
-from app.rules.resolution import CohortFacts
 
 _BINARIES = """
 SELECT id, revision, artifact_version_id FROM binary_record

@@ -14,8 +14,9 @@ from app import database
 from app.models import Device
 from app.reads.values import as_list, as_uuid, maybe_time, maybe_uuid
 from app.rules.binary import ContentHealth, State
+from app.rules.cohort import CohortFacts, DeviceFacts
 from app.rules.release import CohortGraph, ReleaseFacts
-from app.rules.resolution import BinaryFacts, CohortFacts, DeviceFacts, VersionFacts
+from app.rules.version import BinaryFacts, VersionFacts
 
 _RELEASES = """
 SELECT id, cohort_id, next_release_id, bundle_id, required, disabled, archived, scheduled_at,

@@ -17,7 +17,7 @@ from app.rules.errors import (
     VersionNotSigned,
 )
 from app.rules.prn import Kind, format_prn
-from app.rules.resolution import VersionFacts, affected_by
+from app.rules.version import VersionFacts, affected_by
 
 MAX_VERSIONS: Final = 1_000
 _FIELD: Final = ("input", "artifactVersionIds")

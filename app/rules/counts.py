@@ -5,8 +5,9 @@ Source of the rules: the domain, section 7, third and last bullet.
 
 from __future__ import annotations
 
+from app.rules.cohort import CohortFacts, DeviceFacts
 from app.rules.release import ReleaseFacts
-from app.rules.resolution import CohortFacts, DeviceFacts, start_of
+from app.rules.resolution import start_of
 
 
 def rests_on_counts(device: DeviceFacts, cohort: CohortFacts) -> bool:

@@ -14,19 +14,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.rules.binary import ContentHealth, State
-from app.rules.resolution import (
-    CohortFacts,
-    DeviceFacts,
-    Status,
-    decide,
-    locate,
-    start_of,
-)
+from app.rules.cohort import CohortFacts, DeviceFacts
+from app.rules.resolution import Status, decide, locate, start_of
 from app.rules.trace import Reason
-from app.rules.version import AffectedTarget as AffectedTarget
-from app.rules.version import VersionFacts
-from app.rules.version import affected_by as affected_by
-from app.rules.version import affected_targets as affected_targets
+from app.rules.version import VersionFacts, affected_by
 
 
 class Effect(StrEnum):

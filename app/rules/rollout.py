@@ -7,17 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from app.rules.cohort import CohortFacts, DeviceFacts
 from app.rules.impact import group_key
 from app.rules.phase import Phase, check_halt_after, parse_phase
 from app.rules.release import CohortGraph, Edge, ReleaseFacts, check_constraints, insert, with_edges
-from app.rules.resolution import (
-    CohortFacts,
-    DeviceFacts,
-    Status,
-    decide,
-    locate,
-    start_of,
-)
+from app.rules.resolution import Status, decide, locate, start_of
 from app.rules.trace import Reason
 from app.rules.version import VersionFacts, parse_requirement, parse_version
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from app.models import ApiKey, Cohort, Event, Release
 from app.reads import resolution
 from app.rules.binary import Move, State
-from app.rules.impact import affected_by
+from app.rules.version import affected_by
 from tests.races.house import (
     CLIENTS,
     FEW,

@@ -15,8 +15,8 @@ import pytest
 from app import database, models
 from app.reads import fleet, resolution
 from app.reads.values import as_uuid
+from app.rules.cohort import CohortFacts, DeviceFacts
 from app.rules.ids import new_id
-from app.rules.resolution import CohortFacts, DeviceFacts
 from bench import loading
 from bench.rows import CHAIN, COHORTS, Data
 

@@ -20,8 +20,8 @@ from app.graphql.schema import schema
 from app.reads import resolution
 from app.reads.graphs import Graphs
 from app.reads.values import as_uuid
+from app.rules.cohort import CohortFacts
 from app.rules.release import CohortGraph, ReleaseFacts
-from app.rules.resolution import CohortFacts
 from app.settings import Settings
 from tests.api import Api, Json
 from tests.conftest import new_api

@@ -17,8 +17,8 @@ from uuid import UUID
 from semver import Version
 
 from app.rules.binary import ContentHealth, State
+from app.rules.cohort import CohortFacts, DeviceFacts
 from app.rules.release import CohortGraph, ReleaseFacts
-from app.rules.resolution import CohortFacts, DeviceFacts
 from app.rules.version import BinaryFacts, VersionFacts
 
 DEFAULT_EXAMPLES = 1000

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
+from app.rules.cohort import CohortFacts, DeviceFacts
 from app.rules.counts import rests_on_counts
 from app.rules.release import CohortGraph, ReleaseFacts
-from app.rules.resolution import CohortFacts, DeviceFacts
 
 FIRST, LATEST, OTHER = (UUID(int=number) for number in (1, 2, 3))
 DEVICE = DeviceFacts(UUID(int=9), "arm", UUID(int=8))

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.rules.binary import ContentHealth, State
+from app.rules.cohort import CohortFacts, DeviceFacts
 from app.rules.impact import (
     Counts,
     Difference,
@@ -24,7 +25,7 @@ from app.rules.impact import (
     to_accept,
 )
 from app.rules.release import CohortGraph, ReleaseFacts
-from app.rules.resolution import CohortFacts, DeviceFacts, UpdateAnswer, resolve_update
+from app.rules.resolution import UpdateAnswer, resolve_update
 from app.rules.version import BinaryFacts, VersionFacts
 from tests.rules import oracle
 from tests.rules.oracle import ARM, AT, COHORT, X86

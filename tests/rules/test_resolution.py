@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.rules.binary import ContentHealth, State
+from app.rules.cohort import CohortFacts, DeviceFacts
 from app.rules.counts import rests_on_counts
 from app.rules.release import CohortGraph, ReleaseFacts
 from app.rules.resolution import (
-    CohortFacts,
-    DeviceFacts,
     FoundBy,
     ManifestEntry,
     Status,

@@ -6,10 +6,10 @@ from uuid import UUID
 import pytest
 
 from app.rules.binary import State
+from app.rules.cohort import CohortFacts, DeviceFacts
 from app.rules.errors import BadUserInput, ReleaseConstrained, ReleaseGraph
 from app.rules.refusal import BinderyError
 from app.rules.release import CohortGraph, Edge, ReleaseFacts
-from app.rules.resolution import CohortFacts, DeviceFacts
 from app.rules.rollout import (
     Adoption,
     Intended,

@@ -11,9 +11,10 @@ from uuid import UUID
 import pytest
 
 from app.rules.binary import ContentHealth, State
+from app.rules.cohort import CohortFacts, DeviceFacts
 from app.rules.facts import camel
 from app.rules.release import CohortGraph, ReleaseFacts
-from app.rules.resolution import CohortFacts, DeviceFacts, resolve_update
+from app.rules.resolution import resolve_update
 from app.rules.trace import Reason, TraceStep
 from app.rules.version import BinaryFacts, VersionFacts
 from tests.scenarios.decisions import DECISIONS
