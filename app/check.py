@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,6 +48,9 @@ def run(chosen: argparse.Namespace, settings: Settings) -> int:
     else:
         for one in found:
             print(line(one, mended=one in mended))
+        # A timer's mail is empty where all is well; a person wants to hear it.
+        if not found and sys.stdout.isatty():
+            print("Nothing is wrong.")
     return int(any(one.is_damage and one not in mended for one in found))
 
 

@@ -34,7 +34,9 @@ from app.graphql.transport import MAX_BODY
 from app.http import explorer
 from app.http.protocol import DeadlineProtocol, SocketProtocol
 from app.main import create_app, running, watched
+from app.rules import text
 from app.rules.access import Role
+from app.rules.errors import BadUserInput
 from app.rules.refusal import BinderyError
 from app.server import Server
 from app.settings import Settings, SettingsError, load
@@ -109,9 +111,16 @@ def _parser() -> argparse.ArgumentParser:
         required=True, metavar="COMMAND"
     )
     create = _command(key, "create", _create_key, "make an API key, and print it alone")
-    create.add_argument("--organization", required=True, help="made if it is new")
-    create.add_argument("--role", default="ADMIN", choices=["READ", "WRITE", "ADMIN"])
-    create.add_argument("--name", default="command line", help="what to call the key")
+    create.add_argument("--organization", type=_name, required=True, help="made if it is new")
+    create.add_argument(
+        "--role",
+        default="ADMIN",
+        choices=["READ", "WRITE", "ADMIN"],
+        help="what the key may do (%(default)s); a device's key is made by createApiKey",
+    )
+    create.add_argument(
+        "--name", type=_name, default="command line", help="what to call the key (%(default)s)"
+    )
 
     client.add(commands)
     return parser
@@ -134,6 +143,13 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65_535:
         raise argparse.ArgumentTypeError(f"{text} is no port, it must be 0 to 65535")
     return int(text)
+
+
+def _name(value: str) -> str:
+    try:
+        return text.name(value, field="", max_length=128, path=("it",))
+    except BadUserInput as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _serve(chosen: argparse.Namespace, settings: Settings) -> int:

@@ -109,6 +109,8 @@ def test_it_says_which_version_it_is(capsys: pytest.CaptureFixture[str]) -> None
         (("nonsense",), "nonsense"),
         (("key", "create"), "--organization"),
         (("key", "create", "--organization", "acme", "--role", "DEVICE"), "--role"),
+        (("key", "create", "--organization", ""), "--organization: it has 0 characters"),
+        (("key", "create", "--organization", "acme", "--name", " ci"), "--name: it must not begin"),
         (("serve", "--port", "70000"), "70000 is no port"),
         (("serve", "--port", "http"), "http is no port"),
         (("serve", "--port", "-1"), "-1 is no port"),

@@ -7,6 +7,7 @@ and the Content-Security-Policy refuses the rest.
 from __future__ import annotations
 
 import asyncio
+import html
 from pathlib import Path
 from typing import Final
 
@@ -64,7 +65,7 @@ _NOT_BUILT: Final = """<!doctype html>
 <p>The server works. Its explorer is not built: that needs npm, once.</p>
 <pre>make explorer</pre>
 <p>The API is at <code>/graphql</code>, with or without it:</p>
-<pre>curl http://127.0.0.1:8000/graphql \\
+<pre>curl ADDRESSgraphql \\
     -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\
     -d '{"query": "{ binaries { nodes { id target state } } }"}'</pre>
 </body>
@@ -86,7 +87,8 @@ async def page(request: Request) -> Response:
     index = BUILT / "index.html"
     if await asyncio.to_thread(index.is_file):
         return FileResponse(index, media_type="text/html", headers=_PAGE_HEADERS)
-    return HTMLResponse(_NOT_BUILT, headers=_PAGE_HEADERS)
+    address = html.escape(str(request.base_url))
+    return HTMLResponse(_NOT_BUILT.replace("ADDRESS", address), headers=_PAGE_HEADERS)
 
 
 async def part(request: Request) -> Response:

@@ -155,8 +155,15 @@ async def test_where_it_is_not_built_the_page_says_how(
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     _check_headers(answer, caching="no-cache")
-    for told in ("make explorer", "/graphql", "Authorization: Bearer $KEY", "binaries"):
+    for told in (
+        "make explorer",
+        "curl http://bindery/graphql",
+        "Authorization: Bearer $KEY",
+        "binaries",
+    ):
         assert told in answer.text
+    assert "<script" not in answer.text
+    answer = await http.get("/", headers={"host": "<script>"})
     assert "<script" not in answer.text
     assert (await http.get("/explorer/index-B7x_1.js")).status_code == 404
 

@@ -57,6 +57,18 @@ def test_an_orphan_is_named_and_erased_only_when_asked(
     assert not orphan.exists()
 
 
+def test_a_person_is_told_that_nothing_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli.main(["migrate", "--data", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert cli.main(["fsck", "--data", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert cli.main(["fsck", "--data", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "Nothing is wrong.\n"
+
+
 def test_without_tables_it_says_that_it_could_not_look(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
