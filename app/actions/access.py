@@ -121,11 +121,11 @@ async def ensure_organization(name: str) -> Organization:
     name = text.name(name, field="name", max_length=128)
 
     async def body(connection: database.Connection) -> Organization:
+        at = datetime.now(UTC)
         found = await Organization.get_or_none(name=name, using_db=connection)
         if found is None:
             found = await Organization.create(name=name, using_db=connection)
-            actor = Actor(organization_id=found.id, role=Role.ADMIN)
-            unit = Unit(actor, connection, datetime.now(UTC))
+            unit = Unit(Actor(organization_id=found.id, role=Role.ADMIN), connection, at)
             await unit.record("organization.create", found, after={"name": name})
         return found
 

@@ -138,8 +138,10 @@ async def mark(unit: Unit, binary_id: UUID, *, epoch: int, health: ContentHealth
     before = await verified.get_or_none()
     if before is None:
         return False
-    await verified.update(content_health=health, content_checked_at=unit.at)
-    if health is not (before.content_health or ContentHealth.OK):
+    is_news = health is not (before.content_health or ContentHealth.OK)
+    changed = {"updated_at": unit.at} if is_news else {}
+    await verified.update(content_health=health, content_checked_at=unit.at, **changed)
+    if is_news:
         facts: list[dict[str, Any]] = [
             {"content_health": one} for one in (before.content_health, health)
         ]

@@ -1,7 +1,8 @@
 """The audit record alone tells how everything came to be as it is.
 
 The Events of each thing are read from the first to the last. What they say must follow from one
-another, and end in what stands in the tables; what is gone has an Event that says so.
+another, and end in what stands in the tables; what is gone has an Event that says so. Nothing was
+changed later than its `updatedAt`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -67,6 +69,8 @@ class Told:
     def __init__(self) -> None:
         self.kinds: list[str] = []
         self.facts: Json = {}
+        self.times: dict[str, datetime] = {}
+        """When each fact was told last."""
 
     def read(self, event: Event) -> None:
         """Takes the next Event; what it says of before is what the ones before it said."""
@@ -74,6 +78,7 @@ class Told:
             assert self.facts.get(name, value) == value, (event.kind, name, self.kinds)
         self.kinds.append(event.kind)
         self.facts |= event.after
+        self.times |= dict.fromkeys(event.after, event.time)
 
     def missing(self, row: Owned) -> Iterator[tuple[str, Any]]:
         """The columns of a row that are other than what was told of them, with both values."""
@@ -83,6 +88,9 @@ class Told:
             default = fields[name].default
             default = default() if callable(default) else default
             spelled = (camel(name), camel(name.removesuffix("_id")), ALIASES.get(name, ""))
+            changed = max((self.times[one] for one in spelled if one in self.times), default=None)
+            if changed is not None and row.updated_at < changed:
+                yield f"{model}.updated_at", (changed, row.updated_at)
             known = next((self.facts[one] for one in spelled if one in self.facts), default)
             facts = told({name: getattr(row, name)}, organization_id=row.organization_id)
             if known != facts[camel(name)]:

@@ -21,7 +21,7 @@ from tests.worker.running import until
 ARM = "arm-linux-gnueabihf"
 TOLD = """query($id: ID!, $device: ID!, $version: ID!) {
   binary(id: $id) {
-    contentHealth contentCheckedAt downloadUrl
+    contentHealth contentCheckedAt updatedAt downloadUrl
     impact { devicesLosingUpdate } lossImpact { devicesLosingUpdate devicesStuck
       releases { nodes { effect release { name } } } }
     events(first: 1, orderBy: { field: CREATED_AT, direction: DESC }) {
@@ -84,6 +84,9 @@ async def test_rotten_content_is_seen_not_served_and_counted(
     found = after["binary"]
     assert found["contentHealth"] == "CORRUPT"
     assert found["contentCheckedAt"] > before["binary"]["contentCheckedAt"]
+    # News is a change of the binary; that all is well still is none.
+    assert before["binary"]["updatedAt"] < before["binary"]["contentCheckedAt"]
+    assert found["updatedAt"] == found["contentCheckedAt"]
     assert after["damaged"]["nodes"] == [{"id": binary}]
     (event,) = found["events"]["nodes"]
     assert event == {
