@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import Enum
 from typing import Any
 from uuid import UUID
@@ -19,6 +18,7 @@ from app.rules.digest import sha256_hex
 from app.rules.errors import BadUserInput
 from app.rules.facts import camel
 from app.rules.prn import Kind
+from app.rules.text import sought
 
 
 def narrow(sql: str, description: str, *, kind: Kind | None = None) -> Any:
@@ -133,7 +133,7 @@ def conditions(context: Context, filter: Any) -> tuple[Condition, ...]:
 def _value(context: Context, field: Any, value: Any) -> Any:
     path = ("filter", camel(field.python_name))
     if field.metadata.get("contains"):
-        escaped = value.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+        escaped = sought(value, path=path).replace("!", "!!").replace("%", "!%").replace("_", "!_")
         return f"%{escaped}%"
     if field.metadata.get("digest"):
         return sha256_hex(value, path=path)
@@ -142,5 +142,11 @@ def _value(context: Context, field: Any, value: Any) -> Any:
     if isinstance(value, list):
         if len(value) > 100:
             raise BadUserInput("A filter takes at most 100 values.", path=path)
-        return tuple(item.value if isinstance(item, Enum) else item for item in value)
-    return value if isinstance(value, datetime) or not isinstance(value, Enum) else value.value
+        return tuple(_plain(item, path) for item in value)
+    return _plain(value, path)
+
+
+def _plain(value: Any, path: tuple[str, ...]) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    return sought(value, path=path) if isinstance(value, str) else value

@@ -23,6 +23,8 @@ MAX_TAG: Final = 64
 MAX_TAGS: Final = 32
 MAX_METADATA_BYTES: Final = 1_000_000
 MAX_METADATA_DEPTH: Final = 64
+MAX_SOUGHT: Final = 1024
+"""The longest text that a list can be asked for."""
 
 # Controls, line and paragraph separators, bidirectional embeddings, overrides and isolates, and
 # lone surrogates (which no UTF-8 can hold). Joiners stay allowed: some scripts need them.
@@ -82,6 +84,21 @@ def description(
     return value
 
 
+def sought(value: str, *, path: Sequence[str]) -> str:
+    """Return `value` unchanged if it can be looked for: a text that a database can compare.
+
+    Whatever is longer than any text that is listed, or holds what none can hold, would be found
+    nowhere, and some databases fail at it. Raises BadUserInput.
+    """
+    if len(value) > MAX_SOUGHT:
+        raise BadUserInput(
+            f"{label(path)} has {len(value)} characters, it must have at most {MAX_SOUGHT}.",
+            path=path,
+        )
+    _check_characters(value, path=path, unsafe=_UNSTORABLE)
+    return value
+
+
 def identifier(value: str, *, path: Sequence[str] = ("input", "identifier")) -> str:
     """Return `value` unchanged if it can identify a device: a name of 1 to 128 code points."""
     return name(value, field="identifier", max_length=MAX_IDENTIFIER, path=path)
@@ -126,8 +143,10 @@ def custom_metadata(
     return value
 
 
-def _check_characters(value: str, *, path: Sequence[str], allowed: str = "") -> None:
-    for found in _UNSAFE.finditer(value):
+def _check_characters(
+    value: str, *, path: Sequence[str], allowed: str = "", unsafe: re.Pattern[str] = _UNSAFE
+) -> None:
+    for found in unsafe.finditer(value):
         if found[0] not in allowed:
             raise BadUserInput(
                 f"{label(path)} holds {_offence(found[0])} (U+{ord(found[0]):04X}) "

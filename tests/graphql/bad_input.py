@@ -1724,6 +1724,40 @@ def _queries() -> Iterator[Row]:
         )
 
 
+def _sought() -> Iterator[Row]:
+    """Texts that are looked for, of every filter of a list: no database gets to fail at them."""
+    for name, found in sorted(QUERIES.fields.items()):
+        filter = found.args.get("filter")
+        if filter is None:
+            continue
+        type_: Any = get_named_type(filter.type)
+        for member, declared in sorted(type_.fields.items()):
+            if get_named_type(declared.type).name != "String":
+                continue
+            where = f"filter.{member}"
+            for form, text, what in (
+                ("with NUL", "a\0b", "holds a NUL (U+0000) as character 2; remove it."),
+                (
+                    "with half of a pair",
+                    "a\ud800b",
+                    "holds half of a surrogate pair (U+D800) as character 2; remove it.",
+                ),
+                ("too long", "x" * 60_000, "has 60000 characters, it must have at most 1024."),
+            ):
+                given = [text] if is_list_type(declared.type) else text
+                yield Row(
+                    name=f"{name} {where} {form}",
+                    rule=NAMES,
+                    send=Query(
+                        f"query($f: {type_.name}) {{ {name}(filter: $f) {{ totalCount }} }}",
+                        {"f": {member: given}},
+                    ),
+                    code="BAD_USER_INPUT",
+                    message=f"{where} {what}",
+                    facts={"argument": where},
+                )
+
+
 def _paging() -> Iterator[Row]:
     rule = "`first: 0, −1, 10^9`; `first` with `last`; broken or foreign cursor"  # noqa: RUF001
     cursor = "is no cursor of this list in this order; use one of its `pageInfo`."
@@ -2077,6 +2111,7 @@ ROWS: Final[tuple[Row, ...]] = (
     *_roles(),
     *_coercions(),
     *_queries(),
+    *_sought(),
     *_paging(),
 )
 HTTP_ROWS: Final[tuple[Row, ...]] = tuple(_http())

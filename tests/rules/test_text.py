@@ -207,3 +207,25 @@ def test_custom_metadata_that_could_not_be_kept_is_refused(
         text.custom_metadata(value, path=("customMetadata",))
     assert refused.value.message == f"customMetadata {rule}."
     assert refused.value.path == ("customMetadata",)
+
+
+@pytest.mark.parametrize(
+    "value", ["", "a", "a" * 1024, "a\r\nb", "\N{RIGHT-TO-LEFT OVERRIDE}", "%"]
+)
+def test_a_text_to_look_for_is_returned_unchanged(value: str) -> None:
+    assert text.sought(value, path=("filter", "name")) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        ("a" * 1025, "has 1025 characters, it must have at most 1024."),
+        ("a\0", "holds a NUL (U+0000) as character 2; remove it."),
+        ("\udfff", "holds half of a surrogate pair (U+DFFF) as character 1; remove it."),
+    ],
+)
+def test_a_text_that_no_database_can_compare(value: str, rule: str) -> None:
+    with pytest.raises(BadUserInput) as refused:
+        text.sought(value, path=("filter", "name"))
+    assert refused.value.message == f"filter.name {rule}"
+    assert refused.value.path == ("filter", "name")
