@@ -7,7 +7,7 @@
 -- below 0, where claims were ended that another connection made.
 
 CREATE TABLE IF NOT EXISTS release_claim_count (
-    release_id UUID NOT NULL REFERENCES release (id),
+    release_id UUID NOT NULL,
     slot INTEGER NOT NULL,
     organization_id UUID NOT NULL REFERENCES organization (id),
     claims INTEGER NOT NULL,
@@ -41,4 +41,11 @@ DELETE FROM release_claim_count;
 
 INSERT INTO release_claim_count (release_id, slot, organization_id, claims)
 SELECT release_id, 0, (array_agg(organization_id))[1], COUNT(*) FROM release_claim
-GROUP BY release_id
+GROUP BY release_id;
+
+-- Not before, since a reference that is there locks each release whose claims are counted: some
+-- device may have it, and wait for this to end before it claims the release.
+ALTER TABLE release_claim_count
+    DROP CONSTRAINT IF EXISTS release_claim_count_release_id_fkey,
+    ADD CONSTRAINT release_claim_count_release_id_fkey
+        FOREIGN KEY (release_id) REFERENCES release (id)
