@@ -6,6 +6,7 @@ states of binaries. A name that a client chose never becomes a label.
 
 from __future__ import annotations
 
+import itertools
 from typing import Final
 
 from prometheus_client import (
@@ -58,57 +59,11 @@ class Plans:
         self._hits.inc()
 
 
-class Metrics:
-    """The counters and gauges of one process, in a registry of its own."""
+class Known:
+    """What the database knows, as it was last counted: the same for all processes."""
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        self.plans = Plans(self.registry)
-        self._answered = self._counter(
-            "bindery_requests",
-            "Requests by route and status; 0: without an answer.",
-            "route",
-            "status",
-        )
-        self._operations = self._counter(
-            "bindery_operations", "GraphQL operations that were let in.", "operation"
-        )
-        self._cost = self._counter(
-            "bindery_operation_cost", "The cost that these operations asked for.", "operation"
-        )
-        self._seconds = Histogram(
-            "bindery_operation_seconds",
-            "How long queries and mutations took, from their parsing to their answer.",
-            ["operation"],
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self._errors = self._counter(
-            "bindery_errors", "Errors that were told to callers, by door and code.", "door", "code"
-        )
-        self._bytes = self._counter(
-            "bindery_content_bytes",
-            "Bytes of content: received, sent, hashed.",
-            "direction",
-        )
-        for direction in ("received", "sent", "hashed"):
-            self._bytes.labels(direction)
-        self._leases = self._counter(
-            "bindery_lease_events",
-            "Leases on verification that this process took, renewed, lost, or gave back.",
-            "event",
-        )
-        for event in ("taken", "renewed", "lost", "released"):
-            self._leases.labels(event)
-        self._lost = self._counter(
-            "bindery_log_lines_lost", "Lines of the log that were dropped, since nobody read them."
-        )
-        self._webhooks = self._counter(
-            "bindery_webhook_attempts", "Attempts to send a webhook, by what came of it.", "outcome"
-        )
-        for outcome in ("delivered", "pending", "dead", "lost"):
-            self._webhooks.labels(outcome)
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
         self.waiting = self._gauge(
             "bindery_webhook_deliveries_waiting", "Events that are still to be sent to webhooks."
         )
@@ -132,6 +87,62 @@ class Metrics:
             "bindery_damaged_binaries", "Binaries that are not served, by health.", "health"
         )
         self.database = self._gauge("bindery_database_up", "Whether the database answers.")
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self._registry)
+
+
+class Metrics:
+    """The counters and gauges of one process, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.plans = Plans(self.registry)
+        self._answered = self._counter(
+            "bindery_requests",
+            "Requests by route and status; 0: without an answer.",
+            route=(),
+            status=(),
+        )
+        self._operations = self._counter(
+            "bindery_operations", "GraphQL operations that were let in.", operation=()
+        )
+        self._cost = self._counter(
+            "bindery_operation_cost", "The cost that these operations asked for.", operation=()
+        )
+        self._seconds = Histogram(
+            "bindery_operation_seconds",
+            "How long queries and mutations took, from their parsing to their answer.",
+            ["operation"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._errors = self._counter(
+            "bindery_errors",
+            "Errors that were told to callers, by door and code.",
+            door=(),
+            code=(),
+        )
+        self._bytes = self._counter(
+            "bindery_content_bytes",
+            "Bytes of content: received, sent, hashed.",
+            direction=("received", "sent", "hashed"),
+        )
+        self._leases = self._counter(
+            "bindery_lease_events",
+            "Leases on verification that this process took, renewed, lost, or gave back.",
+            event=("taken", "renewed", "lost", "released"),
+        )
+        self._lost = self._counter(
+            "bindery_log_lines_lost", "Lines of the log that were dropped, since nobody read them."
+        )
+        self._webhooks = self._counter(
+            "bindery_webhook_attempts",
+            "Attempts to send a webhook, by what came of it.",
+            outcome=("delivered", "pending", "dead", "lost"),
+        )
+        self.known = Known(self.registry)
 
     def answered(self, route: str, status: int) -> None:
         """Counts a request that is over; `route` is one of few, whatever was asked for."""
@@ -174,8 +185,10 @@ class Metrics:
         """Counts an attempt to send a webhook: `delivered`, `pending` (again), `dead`, `lost`."""
         self._webhooks.labels(outcome).inc()
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(name, text, labels, registry=self.registry)
-
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(name, text, labels, registry=self.registry)
+    def _counter(self, name: str, text: str, **labels: tuple[str, ...]) -> Counter:
+        """A counter; where a label's few values are given, each is told from the start."""
+        counter = Counter(name, text, tuple(labels), registry=self.registry)
+        if labels:
+            for values in itertools.product(*labels.values()):
+                counter.labels(*values)
+        return counter

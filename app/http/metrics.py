@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from app.actions.access import authenticate
 from app.http.refusal import request_id
-from app.metrics import Metrics
+from app.metrics import Known
 from app.reads import census
 from app.rules.access import Role, require
 from app.rules.binary import ContentHealth, State, VerificationStatus
@@ -55,7 +55,7 @@ class MetricsPage:
         )
 
     async def _count(self) -> None:
-        metrics = self._server.metrics
+        known = self._server.metrics.known
         async with self._counting:
             if time.monotonic() - self._counted_at < FRESH_SECONDS:
                 return
@@ -63,10 +63,10 @@ class MetricsPage:
                 found = await census.take(at=datetime.now(UTC))
             except DatabaseUnavailable:
                 # What is not known is not told: an alert on an old number would be wrong.
-                _forget(metrics)
+                _forget(known)
                 return
             self._counted_at = time.monotonic()
-            _tell(metrics, found)
+            _tell(known, found)
 
 
 async def _admit(request: Request, *, token: str) -> None:
@@ -102,34 +102,34 @@ def _is_local(request: Request) -> bool:
     return loopback and request.url.hostname in _HERE
 
 
-def _tell(metrics: Metrics, found: census.Census) -> None:
-    metrics.database.set(1)
+def _tell(known: Known, found: census.Census) -> None:
+    known.database.set(1)
     for state in State:
         count, size = found.binaries.get(state.value, (0, 0))
-        metrics.binaries.labels(state.value).set(count)
-        metrics.content.labels(state.value).set(size)
+        known.binaries.labels(state.value).set(count)
+        known.content.labels(state.value).set(size)
     for status in VerificationStatus:
         number = found.verifications.get(status.value, 0)
-        metrics.verifications.labels(status.value).set(number)
-    metrics.leases.labels("held").set(found.held)
-    metrics.leases.labels("expired").set(found.expired)
-    metrics.stuck.set(found.stuck)
-    metrics.garbage.set(found.garbage)
-    metrics.intents.set(found.unfinished)
-    metrics.waiting.set(found.webhooks)
+        known.verifications.labels(status.value).set(number)
+    known.leases.labels("held").set(found.held)
+    known.leases.labels("expired").set(found.expired)
+    known.stuck.set(found.stuck)
+    known.garbage.set(found.garbage)
+    known.intents.set(found.unfinished)
+    known.waiting.set(found.webhooks)
     for health in (ContentHealth.CORRUPT, ContentHealth.MISSING):
-        metrics.damaged.labels(health.value).set(found.damaged.get(health.value, 0))
+        known.damaged.labels(health.value).set(found.damaged.get(health.value, 0))
 
 
-def _forget(metrics: Metrics) -> None:
-    metrics.database.set(0)
+def _forget(known: Known) -> None:
+    known.database.set(0)
     for gauge in (
-        metrics.binaries,
-        metrics.content,
-        metrics.verifications,
-        metrics.leases,
-        metrics.damaged,
+        known.binaries,
+        known.content,
+        known.verifications,
+        known.leases,
+        known.damaged,
     ):
         gauge.clear()
-    for single in (metrics.stuck, metrics.garbage, metrics.intents, metrics.waiting):
+    for single in (known.stuck, known.garbage, known.intents, known.waiting):
         single.set(float("nan"))
