@@ -43,6 +43,16 @@ _FRESH: dict[str, Any] = {
     "content_health": None,
     "content_checked_at": None,
 }
+_ALSO: dict[Move, dict[str, Any]] = {
+    Move.RESET: {"epoch": F("epoch") + 1, **_FRESH},
+    Move.DESTROY: {
+        "epoch": F("epoch") + 1,
+        "destroyed": True,
+        "bytes_uploaded": 0,
+        "content_health": None,
+    },
+}
+"""What a move sets besides the state; a new epoch ends the URLs that were given out."""
 
 
 async def move(
@@ -61,27 +71,15 @@ async def move(
     """
     rows = [row for row in TABLE if row.move is which]
     (target,) = {row.target for row in rows}
-    origin = await _origin(unit, binary_id, [row.origin for row in rows])
-    conditions: dict[str, Any] = dict(only_if or {})
+    origins = [row.origin for row in rows]
+    origin = await _origin(unit, binary_id, origins)
+    conditions: dict[str, Any] = {"state__in": origins, **(only_if or {})}
     if expected_revision is not None:
         conditions["revision"] = expected_revision
     changes: dict[str, Any] = {"state": target, "revision": F("revision") + 1, **_NO_LEASE}
-    changes |= values or {}
-    if which is Move.RESET:
-        changes |= {"epoch": F("epoch") + 1, **_FRESH}
-    if which is Move.DESTROY:
-        changes |= {"epoch": F("epoch") + 1, "bytes_uploaded": 0, "content_health": None}
-    moved = (
-        await Binary.filter(
-            organization_id=unit.organization_id,
-            id=binary_id,
-            state__in=[row.origin for row in rows],
-            **conditions,
-        )
-        .using_db(unit.connection)
-        .update(**changes, destroyed=target is State.DESTROYED, updated_at=unit.at)
-    )
-    if not moved:
+    changes |= (values or {}) | _ALSO.get(which, {})
+    still = Binary.filter(organization_id=unit.organization_id, id=binary_id, **conditions)
+    if not await still.using_db(unit.connection).update(**changes, updated_at=unit.at):
         await _refuse(unit, binary_id, which)
     binary = await unit.find(Binary, binary_id)
     await unit.record(
