@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import IO
 import httpx
 
 from tests.api import Api
+from tests.processes.forking import Process, forked
 
 BINDERY = Path(sys.executable).with_name("bindery")
 PATIENCE = 60.0
@@ -26,7 +28,7 @@ PATIENCE = 60.0
 class Served:
     """A server that takes connections."""
 
-    process: subprocess.Popen[str]
+    process: Process
     url: str
     log: Path
 
@@ -57,15 +59,18 @@ def environment(**settings: object) -> dict[str, str]:
 
 def said(*arguments: str, data: Path, database: str = "", **settings: object) -> tuple[int, str]:
     """The status of a command that ends by itself, and all that it printed."""
-    done = subprocess.run(
-        command(*arguments, data=data, database=database),
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
-    return done.returncode, (done.stdout + done.stderr).strip()
+    line = command(*arguments, data=data, database=database)[1:]
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+        process = forked(line, env=environment(**settings), stdout=out, stderr=errors)
+        try:
+            status = process.wait(PATIENCE)
+        finally:
+            process.kill()
+        told = ""
+        for file in (out, errors):
+            file.seek(0)
+            told += file.read()
+    return status, told.strip()
 
 
 def new_key(*, data: Path, database: str = "", **settings: object) -> str:
@@ -98,17 +103,20 @@ def started(
 @contextlib.contextmanager
 def served(*, data: Path, log: Path, database: str = "", **settings: object) -> Iterator[Served]:
     """A server, killed at the end of the block if it still runs. `log` is not on its disk."""
-    with (
-        log.open("a") as errors,
-        started(
-            command("serve", "--port", "0", data=data, database=database),
-            env=environment(**settings),
-            errors=errors,
-        ) as (process, line),
-    ):
-        assert line.startswith("Bindery serves on "), log.read_text()
-        url = line.removeprefix("Bindery serves on ").removesuffix("/graphql")
-        yield Served(process, url, log)
+    line = command("serve", "--port", "0", data=data, database=database)[1:]
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as told:
+        with os.fdopen(writing, "wb") as out, log.open("a") as errors:
+            process = forked(line, env=environment(**settings), stdout=out, stderr=errors)
+        try:
+            ready, _, _ = select.select([told], [], [], PATIENCE)
+            news = told.readline().strip() if ready else ""
+            assert news.startswith("Bindery serves on "), log.read_text()
+            url = news.removeprefix("Bindery serves on ").removesuffix("/graphql")
+            yield Served(process, url, log)
+        finally:
+            process.kill()
+            process.wait()
 
 
 @contextlib.asynccontextmanager

@@ -17,6 +17,7 @@ import pytest
 
 from app.engine import embedded_file
 from tests.api import Api, Json
+from tests.processes.forking import Process
 from tests.processes.served import Served, client, command, environment, new_key, said, served
 
 SOON = 15.0
@@ -37,7 +38,7 @@ def server_on(database: str, folder: Path, **settings: object) -> Iterator[Serve
         yield one
 
 
-def stopped(process: subprocess.Popen[str]) -> None:
+def stopped(process: subprocess.Popen[str] | Process) -> None:
     """Tells a process to stop, and waits until it has."""
     begun = time.monotonic()
     process.send_signal(signal.SIGTERM)
