@@ -11,17 +11,13 @@ import argparse
 import asyncio
 import contextlib
 import dataclasses
-import gc
-import resource
-import signal
 import socket
 import sys
 import urllib.parse
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 
 from app import check, database, demo, log, tracing
@@ -29,10 +25,9 @@ from app.actions import access
 from app.actions.unit import Actor
 from app.backup import commands as backup
 from app.client import commands as client
-from app.console import Stop, alone, named, reason, told, usable
-from app.graphql.transport import MAX_BODY
+from app.console import Stop, alone, named, told, usable
 from app.http import explorer
-from app.http.protocol import DeadlineProtocol, SocketProtocol
+from app.listening import Listening, allow_connections, bound, on_end, spare_what_stays
 from app.main import create_app, running, watched
 from app.rules import text
 from app.rules.access import Role
@@ -40,12 +35,6 @@ from app.rules.errors import BadUserInput
 from app.rules.refusal import BinderyError
 from app.server import Server
 from app.settings import Settings, SettingsError, load
-
-SHUTDOWN_SECONDS = 5
-"""How long requests under way may take to end when the server is told to stop."""
-
-COLLECT_AFTER = 50_000
-"""How many more objects were made than went before the collector looks at the new ones."""
 
 _INTERRUPTED = 130
 _TELLING = (check.run, backup.run_backup, backup.run_restore)
@@ -154,9 +143,9 @@ def _name(value: str) -> str:
 
 def _serve(chosen: argparse.Namespace, settings: Settings) -> int:
     one = alone(settings, "Stop that one first.")
-    with one, contextlib.closing(_bound(chosen.host, chosen.port)) as listener:
+    with one, contextlib.closing(bound(chosen.host, chosen.port)) as listener:
         app = _app(settings)
-        _allow_connections()
+        allow_connections()
         listening = Listening(app)
         server = app.state.server
         with (
@@ -166,24 +155,6 @@ def _serve(chosen: argparse.Namespace, settings: Settings) -> int:
         ):
             runner.run(_serving(listening, server, listener, chosen))
     return 0
-
-
-def _allow_connections() -> None:
-    """As many open files as the system grants: each connection is one, and 1,024 are soon held."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def spare_what_stays() -> None:
-    """Leaves what a start has made out of the collector's rounds, and has them less often.
-
-    The schema and all code are hundreds of thousands of objects that never go. An answer is made of
-    thousands that go without the collector, and with them it went through everything again and
-    again: that was a third of the time of a large answer.
-    """
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, 20, 50)
 
 
 async def _serving(
@@ -216,51 +187,6 @@ def _demo_news(secret: str, address: str) -> str:
     )
 
 
-class Listening(uvicorn.Server):
-    """The HTTP server; who runs it opens the process before, and closes it after."""
-
-    news = ""
-    """What to print when connections are taken."""
-
-    def __init__(self, app: Starlette) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http=DeadlineProtocol,
-                ws=SocketProtocol,
-                ws_max_size=MAX_BODY,
-                lifespan="off",
-                access_log=False,
-                proxy_headers=False,
-                log_config=None,
-                log_level="warning",
-                server_header=False,
-                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-            )
-        )
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begins to take connections, and says so."""
-        try:
-            await super().startup(sockets)
-        except OSError as error:
-            # The address was bound before, but another process was the first to listen.
-            raise Stop(f"Can't listen: {reason(error)}.") from error
-        print(self.news, flush=True)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Ends on SIGINT and SIGTERM. The stock one then kills the process, before it closed."""
-        _on_end(lambda one: self.handle_exit(one, None))
-        yield
-
-
-def _on_end(end: Callable[[signal.Signals], object]) -> None:
-    loop = asyncio.get_running_loop()
-    for one in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(one, end, one)
-
-
 def _work(chosen: argparse.Namespace, settings: Settings) -> int:
     settings = dataclasses.replace(settings, worker=True)
     with (
@@ -269,7 +195,7 @@ def _work(chosen: argparse.Namespace, settings: Settings) -> int:
     ):
         listener = None
         if chosen.port is not None:
-            listener = stack.enter_context(contextlib.closing(_bound(chosen.host, chosen.port)))
+            listener = stack.enter_context(contextlib.closing(bound(chosen.host, chosen.port)))
         server = _app(settings).state.server
         stack.enter_context(log.writing(settings, lost=server.metrics.line_lost))
         asyncio.run(_working(server, listener, chosen))
@@ -284,7 +210,7 @@ async def _working(
         async with running(server):
             if listener is None:
                 told_to_end = asyncio.Event()
-                _on_end(lambda _: told_to_end.set())
+                on_end(lambda _: told_to_end.set())
                 print(news, flush=True)
                 await told_to_end.wait()
             else:
@@ -338,26 +264,6 @@ def _app(settings: Settings) -> Starlette:
     """The application. Raises Stop or SettingsError where its folder or secret is not usable."""
     with usable(settings.data):
         return create_app(settings)
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket of this address, so that a port in use is found out before anything is opened."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = found[0]
-        listener = socket.socket(family, kind, protocol)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-        except BaseException:
-            listener.close()
-            raise
-    except OSError as error:
-        raise Stop(
-            f"Can't listen on {host}, port {port}: {reason(error)}. Choose another with --host or"
-            " --port, or stop what listens there."
-        ) from error
-    return listener
 
 
 def _check_database(url: str) -> None:

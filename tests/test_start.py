@@ -22,7 +22,7 @@ def test_the_client_of_buckets_is_imported_where_there_is_a_bucket_alone(module:
 
 
 def test_the_collector_is_spared_what_a_start_has_made() -> None:
-    program = "import gc; from app import cli; cli.spare_what_stays()"
+    program = "import gc; from app import cli, listening; listening.spare_what_stays()"
     kept, threshold = said(
         f"{program}; print(gc.get_freeze_count(), gc.get_threshold()[0])"
     ).split()

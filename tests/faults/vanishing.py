@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from app import cli
+from app.listening import Listening
 from tests.faults import checks, raw
 from tests.faults.clients import Stage, staged
 from tests.faults.forked import Forked, asked
@@ -121,7 +121,7 @@ def _left(place: _Place) -> Left:
 
 def _count_tasks(told: Path) -> None:
     """Have the server write down how many tasks it has, ten times a second."""
-    started = cli.Listening.startup
+    started = Listening.startup
     counting: list[asyncio.Task[None]] = []
 
     async def count() -> None:
@@ -135,4 +135,4 @@ def _count_tasks(told: Path) -> None:
         await started(*arguments, **options)  # type: ignore[arg-type]
         counting.append(asyncio.create_task(count()))
 
-    setattr(cli.Listening, "startup", startup)  # noqa: B010 - a method of the product's class.
+    setattr(Listening, "startup", startup)  # noqa: B010 - a method of the product's class.

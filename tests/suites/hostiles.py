@@ -7,7 +7,7 @@ import gc
 import time
 from typing import Any, Final
 
-from app.cli import spare_what_stays
+from app.listening import spare_what_stays
 from tests.conftest import new_api
 from tests.soak.turn import Turn
 from tests.suites.answers import inside_told, wrong_status
