@@ -292,6 +292,7 @@ class BinarySignature(Recorded):
     signature: str = plain("The 64 bytes of the signature, as uppercase hex.")
     binary: Binary = to_one(models.Binary, "binary_id", "What is signed.")
     signing_key: SigningKey = to_one(models.SigningKey, "signing_key_id", "Who signed.")
+    events: Connection[Event] = to_many(lists.EVENTS, "t.subject_id", EVENTS_OF)
 
 
 @strawberry.type(description="An immutable, ordered list of artifact versions.")

@@ -59,7 +59,7 @@ ONE_WAY: dict[str, str] = {
     "Device.pinnedRelease": "Back by `Release.cohort` and its devices.",
     "Device.reportedBundle": "Back by `Bundle.releases` and the devices that report them.",
     "Event.actorKey": "Back by `Organization.events`.",
-    "Event.subject": "A signature has no events of its own; those of its binary tell of it.",
+    "Event.subject": "A part has no events of its own; those of its binary tell of it.",
     "Organization.bundles": "A bundle belongs to the organization that its id names.",
     "Organization.events": "An event belongs to the organization that its id names.",
     "Organization.signingKeys": "A signing key belongs to the organization that its id names.",

@@ -251,6 +251,7 @@ async def test_every_list_is_walked_in_every_order(api: Api) -> None:
 
 
 FEW = {
+    "BinarySignature.events",
     "Bundle.events",
     "ApiKey.events",
     "Impact.cohorts",

@@ -37,6 +37,7 @@ LEAST: Final = 2
 """So many rows a connection has at its largest, else a walk over it would show nothing."""
 SHORT: Final = {
     "ApiKey.events": "One that was revoked has a second, but no key of this world was.",
+    "BinarySignature.events": "One that was taken back has a second, and is there no more.",
     "Bundle.events": "A bundle is made and never changed, so one event is all there is.",
 }
 ANYTHING: Final = "Query"
