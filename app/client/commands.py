@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.client import names, questions, source
-from app.client.outcome import Ended, Status
+from app.client.outcome import Ended, Status, Usage
 from app.client.progress import Progress, in_bytes
 from app.client.pull import Pull
 from app.client.push import Push
@@ -50,8 +50,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
     impact = _command(commands, "impact", "say what destroying would do to releases", _impact)
     impact.add_argument(
-        "ids", nargs="+", metavar="ID", help="of a binary, artifact version, bundle, signing key"
+        "ids", nargs="*", metavar="ID", help="of a binary, artifact version, bundle, signing key"
     )
+    for name, text in (
+        ("artifact", "instead of an id: what is built, its name or its id"),
+        ("version", "and what was built of it"),
+        ("target", "and its one binary that is meant; without it: all of them"),
+    ):
+        impact.add_argument(f"--{name}", help=text)
 
     resolve = _command(commands, "resolve", "say what a device would install", _resolve)
     resolve.add_argument("--device", required=True, help="its identifier, or its id")
@@ -189,7 +195,23 @@ async def _pull(service: Service, chosen: argparse.Namespace, progress: Progress
 
 
 async def _impact(service: Service, chosen: argparse.Namespace, _progress: Progress) -> Json:
-    return await questions.impact(service, chosen.ids)
+    named = (chosen.artifact, chosen.version)
+    if bool(chosen.ids) == all(named) or (chosen.ids and any((*named, chosen.target))):
+        raise Usage("Name one thing or several by their ids, or one by --artifact and --version.")
+    return await questions.impact(service, chosen.ids or [await _meant(service, chosen)])
+
+
+async def _meant(service: Service, chosen: argparse.Namespace) -> str:
+    """The id of the version that is named, or of its binary for the very target. Raises Ended."""
+    if chosen.target is None:
+        return await names.version_id(service, chosen.artifact, chosen.version)
+    binary = await names.binary(service, chosen.artifact, chosen.version, chosen.target)
+    if binary["target"] != chosen.target:
+        raise Ended(
+            f"Version {chosen.version} of {chosen.artifact} has no binary of its own for"
+            f" {chosen.target}; the one for {binary['target']} stands in."
+        )
+    return str(binary["id"])
 
 
 async def _resolve(service: Service, chosen: argparse.Namespace, _progress: Progress) -> Json:

@@ -23,8 +23,8 @@ async def artifact_id(service: Service, name: str) -> str | None:
     return str(nodes[0]["id"]) if nodes else None
 
 
-async def binary(service: Service, artifact: str, version: str, target: str) -> Json:
-    """The binary that stands for a version on a target. Raises Ended where there is none."""
+async def version_id(service: Service, artifact: str, version: str) -> str:
+    """The id of a version of an artifact. Raises Ended where there is none."""
     id = await artifact_id(service, artifact)
     query = (
         "query Bindery($id: ID!, $version: String!) { artifact(id: $id)"
@@ -35,10 +35,16 @@ async def binary(service: Service, artifact: str, version: str, target: str) -> 
         raise Ended(f"There is no artifact {artifact}.")
     if not found["artifactVersions"]["nodes"]:
         raise Ended(f"There is no version {version} of {artifact}.")
+    return str(found["artifactVersions"]["nodes"][0]["id"])
+
+
+async def binary(service: Service, artifact: str, version: str, target: str) -> Json:
+    """The binary that stands for a version on a target. Raises Ended where there is none."""
+    id = await version_id(service, artifact, version)
     answer = await service.ask(
         "query Bindery($id: ID!, $target: String!) { resolveBinary(artifactVersionId: $id,"
         " target: $target) { reason state binary { id hash size target state } } }",
-        id=found["artifactVersions"]["nodes"][0]["id"],
+        id=id,
         target=target,
     )
     resolved: Json = answer["resolveBinary"]

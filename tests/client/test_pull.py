@@ -136,6 +136,13 @@ async def test_impact_and_resolve(
         "RELEASE  COHORT  EFFECT          REASONS",
         "spring   stable  NEWLY_AFFECTED  TARGET_LOST, LATEST",
     ]
+    by_name = ("impact", "--artifact", "impact", "--version", "1.0.0")
+    for named in (by_name, (*by_name, "--target", "portable")):
+        assert (await run(*named)).out.splitlines()[:2] == told.out.splitlines()[:2]
+    stand_in = await run(*by_name, "--target", "a-b")
+    assert (stand_in.status, "has no binary of its own for a-b" in stand_in.err) == (1, True)
+    for mistyped in (["impact"], ["impact", "--version", "1.0.0"], [*by_name, binary]):
+        assert (await run(*mistyped)).status == Status.USAGE
     found = (await run("impact", binary, "--json")).json
     assert found["planTokenRequired"] is True
     destroyed = await api.do(
