@@ -51,6 +51,15 @@ class Stage:
             self.ids[f"{name}/{target}"] = id
         self.ids[name] = await self.api.bundle(version, name=name)
 
+    async def released(self, *bundles: str, **latest: object) -> list[str]:
+        """Releases of these bundles, one after the other; `latest` is for the last one."""
+        made = []
+        for place, name in enumerate(bundles, start=1):
+            more = latest if place == len(bundles) else {}
+            bundle = await self.id(name)
+            made.append(await self.api.release(self.ids["stable"], bundle, f"r{place}", **more))
+        return made
+
     async def filled(self, value: Any) -> Any:
         """The same input with ids in the place of names."""
         if isinstance(value, dict):
