@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from app.actions.poll import Reported, known
 from app.actions.unit import not_found
 from app.graphql.context import Context
 from app.graphql.enums import REASONS, ImpactReason
+from app.graphql.waves import Loader
 from app.reads import graphs, manifests, resolution
 from app.reads import impact as impact_reads
 from app.reads.manifests import Content
@@ -73,7 +73,6 @@ class ImpactAnswer:
     def __init__(self, context: Context, found: impact_reads.Impact) -> None:
         self.context = context
         self.found = found
-        self._counts: asyncio.Future[Counts] | None = None
 
     @cached_property
     def releases(self) -> list[ReleaseImpact]:
@@ -100,19 +99,28 @@ class ImpactAnswer:
 
     async def counts(self) -> Counts:
         """How many devices lose their update, and how many are stuck."""
-        if self._counts is None:
-            # Both fields ask in one tick; the second waits for what the first has begun.
-            self._counts = asyncio.ensure_future(
-                impact_reads.counts(self.found, at=self.context.at)
-            )
-        return await asyncio.shield(self._counts)
+        # Both fields ask for it, of each impact of an answer: it is read once, for all of them.
+        loader: Loader[ImpactAnswer, Counts]
+        loader = self.context.loaders.custom("impact counts", self._read_counts)
+        return await loader.load(self)
+
+    async def _read_counts(self, asked: Sequence[ImpactAnswer]) -> Sequence[Counts]:
+        return await impact_reads.counts([one.found for one in asked], at=self.context.at)
 
 
 async def impact_of(
     context: Context, binary_ids: Sequence[UUID], *, of_loss: bool = False
 ) -> ImpactAnswer:
-    """The impact of destroying binaries; `of_loss`: as if their content were whole before."""
-    found = await impact_reads.impact(context.organization_id, binary_ids, of_loss=of_loss)
+    """The impact of destroying binaries; `of_loss`: as if their content were whole before.
+
+    Those of several binaries, each by itself, are read together.
+    """
+
+    async def load(sets: list[frozenset[UUID]]) -> list[impact_reads.Impact]:
+        return await impact_reads.impacts(context.organization_id, sets, of_loss=of_loss)
+
+    name = "loss impact" if of_loss else "impact"
+    found = await context.loaders.custom(name, load).load(frozenset(binary_ids))
     return ImpactAnswer(context, found)
 
 

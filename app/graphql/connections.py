@@ -170,14 +170,21 @@ def open_list(
         return places.get(read_cursor(context, name, cursor, argument)[1], default)
 
     start, end = place(after, "after", -1) + 1, place(before, "before", len(rows))
+    page = cut(rows, start, end, size=size, backward=last is not None)
+    return OpenedList(context, name, rows, page)
+
+
+def cut(rows: Sequence[Any], start: int, end: int, *, size: int, backward: bool) -> Page:
+    """The first rows from `start` on, or the last ones before `end`."""
     end = max(start, end)
-    chosen = range(max(start, end - size), end) if last else range(start, min(end, start + size))
-    page = Page(
+    chosen = (
+        range(max(start, end - size), end) if backward else range(start, min(end, start + size))
+    )
+    return Page(
         tuple(rows[chosen.start : chosen.stop]),
         has_next=chosen.stop < len(rows),
         has_previous=chosen.start > 0,
     )
-    return OpenedList(context, name, rows, page)
 
 
 def write_cursor(context: Context, name: str, key: Any, id: UUID) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -10,7 +12,7 @@ from uuid import UUID
 import strawberry
 from strawberry import UNSET
 
-from app.graphql.connections import Opened, read_cursor, size_of
+from app.graphql.connections import Opened, OpenedList, cut, read_cursor, size_of
 from app.graphql.context import Context
 from app.graphql.enums import Direction
 from app.reads.pages import Condition, Source, Spec
@@ -71,6 +73,31 @@ class Listing:
         spec, name = self.spec(context, None, **page)
         spec = replace(spec, conditions=(*spec.conditions, Condition("t.id {ids}", ids)))
         return Opened(context, name, spec, None, await context.loaders.page(spec).load(None))
+
+    async def among(
+        self,
+        context: Context,
+        ids: Sequence[UUID],
+        *,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> OpenedList:
+        """One page of the rows with these ids, in the order of ids, which is theirs.
+
+        They are read with those of all such pages. Raises BadUserInput.
+        """
+        size = size_of(first, last)
+        name = f"{self.name}:{next(iter(self.orders))}:{self.descending}"
+        start, end = 0, len(ids)
+        if after is not None:
+            start = bisect_right(ids, read_cursor(context, name, after, "after")[1])
+        if before is not None:
+            end = bisect_left(ids, read_cursor(context, name, before, "before")[1])
+        page = cut(ids, start, end, size=size, backward=last is not None)
+        rows = await context.loaders.one(self.source.model).load_many(page.rows)
+        return OpenedList(context, name, ids, replace(page, rows=tuple(rows)))
 
     async def where(
         self, context: Context, parent: UUID, conditions: tuple[Condition, ...], **page: Any

@@ -146,17 +146,17 @@ class Impact:
     @derived("The bundles of those releases.")
     @page_arguments
     async def bundles(self: Any, info: Info, **page: Any) -> Connection[Bundle]:
-        return await lists.BUNDLES.of(info.context, self.found.bundle_ids, **page)  # type: ignore[return-value]
+        return await lists.BUNDLES.among(info.context, self.found.bundle_ids, **page)  # type: ignore[return-value]
 
     @derived("The cohorts of those releases.")
     @page_arguments
     async def cohorts(self: Any, info: Info, **page: Any) -> Connection[Cohort]:
-        return await lists.COHORTS.of(info.context, self.found.cohort_ids, **page)  # type: ignore[return-value]
+        return await lists.COHORTS.among(info.context, self.found.cohort_ids, **page)  # type: ignore[return-value]
 
     @derived("The products of those cohorts.")
     @page_arguments
     async def products(self: Any, info: Info, **page: Any) -> Connection[Product]:
-        return await lists.PRODUCTS.of(info.context, self.found.product_ids, **page)  # type: ignore[return-value]
+        return await lists.PRODUCTS.among(info.context, self.found.product_ids, **page)  # type: ignore[return-value]
 
     @derived("How many devices get an update now, and would not get that one.")
     async def devices_losing_update(self, root: strawberry.Parent[answers.ImpactAnswer]) -> int:

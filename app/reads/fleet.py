@@ -75,6 +75,8 @@ class Group:
 
 
 Key = Callable[[DeviceFacts, CohortFacts], Hashable]
+Alike = Mapping[DeviceFacts, tuple[int, str]]
+"""How many devices have these facts, and the identifier of one."""
 
 
 async def devices(
@@ -91,25 +93,35 @@ async def devices(
     the tags that it looks at beyond those of the cohorts' phases. To find `examples`, every device
     is looked at by itself.
     """
+    found = await alike(organization_id, cohorts, also_tags=also_tags, examples=examples)
+    return grouped(found, cohorts, key=key)
+
+
+def grouped(
+    found: Alike, cohorts: Mapping[UUID, CohortFacts], *, key: Key = group_key
+) -> dict[UUID, list[Group]]:
+    """What `alike` found in cohorts, those with equal keys taken together."""
     groups: dict[UUID, dict[Hashable, Group]] = {id: {} for id in cohorts}
-    alike = await _alike(organization_id, cohorts, also_tags=also_tags, examples=examples)
-    for device, (number, example) in alike.items():
+    for device, (number, example) in found.items():
         cohort_id = device.cohort_id
         if number and cohort_id in groups:
             same = key(device, cohorts[cohort_id])
             so_far = groups[cohort_id].get(same, Group(device, 0, example))
             groups[cohort_id][same] = replace(so_far, number=so_far.number + number)
-    return {id: list(found.values()) for id, found in groups.items()}
+    return {id: list(same.values()) for id, same in groups.items()}
 
 
-async def _alike(
+async def alike(
     organization_id: UUID,
     cohorts: Mapping[UUID, CohortFacts],
     *,
-    also_tags: frozenset[str],
-    examples: bool,
-) -> dict[DeviceFacts, tuple[int, str]]:
-    """How many devices have the same facts, claims included, and an identifier of one."""
+    also_tags: frozenset[str] = frozenset(),
+    examples: bool = False,
+) -> Alike:
+    """The devices of cohorts, those with the same facts, claims included, together.
+
+    Two statements. What is read beyond the devices is what the cohorts' phases ask for.
+    """
     phased = sorted({id for facts in cohorts.values() for id in facts.graph.phased_ids})
     # Tags tear groups apart, so they are read only where a phase asks for one.
     tagged = any((also_tags, *(facts.graph.phase_tags for facts in cohorts.values())))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -38,7 +39,8 @@ WHERE s.organization_id = $1 AND s.signing_key_id {ids:2} AND b.state = 'SIGNED'
   )
 """
 _COHORTS = """
-SELECT DISTINCT r.cohort_id, c.product_id, c.graph_version FROM bundle_version bv
+SELECT DISTINCT bv.artifact_version_id, r.cohort_id, c.product_id, c.graph_version
+FROM bundle_version bv
 JOIN release r ON r.bundle_id = bv.bundle_id
 JOIN cohort c ON c.id = r.cohort_id
 WHERE bv.organization_id = $1 AND bv.artifact_version_id {ids:2}
@@ -145,39 +147,74 @@ async def impact(
     of_loss: bool = False,
     using: database.Connection | None = None,
 ) -> Impact:
-    """The impact of destroying binaries, in two statements where the graphs are kept, or four.
+    """The impact of destroying binaries, as `impacts` tells it."""
+    sets = [frozenset(binary_ids)]
+    (found,) = await impacts(organization_id, sets, of_loss=of_loss, using=using)
+    return found
+
+
+async def impacts(
+    organization_id: UUID,
+    sets: Sequence[frozenset[UUID]],
+    *,
+    of_loss: bool = False,
+    using: database.Connection | None = None,
+) -> list[Impact]:
+    """The impact of destroying each set of binaries by itself, however many sets there are in two
+    statements where the graphs are kept, or four.
 
     Unknown ids are left out, and cohorts have no counts. `of_loss`: as if the content of these were
     whole before, so that what its damage took is counted as well.
     """
-    wanted = [organization_id, sorted(set(binary_ids))]
+    wanted = [organization_id, sorted(frozenset().union(*sets))]
     binaries = await database.query(_BINARIES, wanted, using=using)
-    version_ids = frozenset(as_uuid(row["artifact_version_id"]) for row in binaries)
-    held = await database.query(_COHORTS, [organization_id, sorted(version_ids)], using=using)
-    versions = {as_uuid(row["cohort_id"]): row["graph_version"] for row in held}
-    before = await graphs.at_versions(organization_id, versions, using=using)
-    found = {as_uuid(row["id"]): row["revision"] for row in binaries}
-    if of_loss:
-        before = {id: rules.before_losing(facts, found.keys()) for id, facts in before.items()}
-    return Impact(
-        organization_id=organization_id,
-        binaries=found,
-        version_ids=version_ids,
-        products={as_uuid(row["cohort_id"]): as_uuid(row["product_id"]) for row in held},
-        before=before,
+    revisions = {as_uuid(row["id"]): row["revision"] for row in binaries}
+    version_of = {as_uuid(row["id"]): as_uuid(row["artifact_version_id"]) for row in binaries}
+    held = await database.query(
+        _COHORTS, [organization_id, sorted(set(version_of.values()))], using=using
     )
+    products = {as_uuid(row["cohort_id"]): as_uuid(row["product_id"]) for row in held}
+    versions = {as_uuid(row["cohort_id"]): row["graph_version"] for row in held}
+    cohorts = await graphs.at_versions(organization_id, versions, using=using)
+    holding: dict[UUID, set[UUID]] = defaultdict(set)
+    for row in held:
+        holding[as_uuid(row["artifact_version_id"])].add(as_uuid(row["cohort_id"]))
+
+    def one(ids: frozenset[UUID]) -> Impact:
+        known = {id: revisions[id] for id in sorted(ids & revisions.keys())}
+        version_ids = frozenset(version_of[id] for id in known)
+        concerned = frozenset().union(*(holding[id] for id in version_ids))
+        before = {id: facts for id, facts in cohorts.items() if id in concerned}
+        if of_loss:
+            before = {id: rules.before_losing(facts, known.keys()) for id, facts in before.items()}
+        return Impact(organization_id, known, version_ids, products, before)
+
+    return list(map(one, sets))
 
 
-async def counts(found: Impact, *, at: datetime) -> rules.Counts:
-    """How many devices lose their update and how many are stuck; three statements at most."""
-    groups = await fleet.devices(found.organization_id, found.before)
-    counted = await graphs.counted(found.organization_id, found.before)
+async def counts(found: Sequence[Impact], *, at: datetime) -> list[rules.Counts]:
+    """How many devices lose their update and how many are stuck by each impact.
+
+    Three statements at most, however many impacts of an organization there are.
+    """
+    (organization_id,) = {one.organization_id for one in found}
+    cohorts = {id: facts for one in found for id, facts in one.before.items()}
+    alike = await fleet.alike(organization_id, cohorts)
+    counted = await graphs.counted(organization_id, cohorts)
+    return [_counts(one, alike, counted, at=at) for one in found]
+
+
+def _counts(
+    found: Impact, alike: fleet.Alike, counted: Mapping[UUID, CohortFacts], *, at: datetime
+) -> rules.Counts:
     losing = stuck = 0
-    for cohort_id, before in counted.items():
-        alike = [(group.device, group.number) for group in groups[cohort_id]]
-        after = found.after[cohort_id].counted(
-            devices=before.devices, claims=before.claims, failures=before.failures
+    for cohort_id, groups in fleet.grouped(alike, found.before).items():
+        known = counted[cohort_id]
+        before, after = (
+            facts.counted(devices=known.devices, claims=known.claims, failures=known.failures)
+            for facts in (found.before[cohort_id], found.after[cohort_id])
         )
-        judged = rules.count(alike, before, after, at=at)
+        same = [(group.device, group.number) for group in groups]
+        judged = rules.count(same, before, after, at=at)
         losing, stuck = losing + judged.losing, stuck + judged.stuck
     return rules.Counts(losing, stuck)
