@@ -15,8 +15,9 @@ from app.rules.access import Role
 from app.rules.prn import parse_prn
 from tests.api import Api, Json
 from tests.graphql.bad_input import ARGUMENTS, ROWS, VALID, Mutation, The
+from tests.graphql.bad_input_world import World
+from tests.graphql.furnished import Organization
 from tests.graphql.questions import MUTATION, QUERY, TYPES, asks, fields_of
-from tests.graphql.test_bad_input import Organization, World
 from tests.graphql.world import ROWS as NODES
 from tests.suites.permissions import BY_LINK, OK, UNREACHED, Identity
 from tests.suites.sockets import first_event, greeted
