@@ -18,6 +18,8 @@ from app.rules.failures import StorageFull
 
 RECENT = timedelta(minutes=1)
 """How exact `lastUsed` is: it is written at most this often."""
+RECENT_OF_DEVICE = timedelta(hours=1)
+"""The same of a device's key: its polls note that the device was seen, to the minute."""
 
 # Written by hand, because every request asks one of these: to put the same statement together
 # from a query set, and an instance from its row, takes twice as long.
@@ -78,14 +80,16 @@ async def revoke_api_key(unit: Unit, api_key_id: UUID) -> ApiKey:
 async def authenticate(secret: str, *, at: datetime, request_id: str) -> Actor:
     """The actor whose secret this is. Raises Unauthenticated, KeyRevoked, KeyExpired."""
     key = _good(await database.query(_SENDER, [hash_secret(secret)]), at=at)
-    id, last_used_at = as_uuid(key["id"]), maybe_time(key["last_used_at"])
-    if last_used_at is None or last_used_at < at - RECENT:
+    id, role = as_uuid(key["id"]), Role(key["role"])
+    last_used_at = maybe_time(key["last_used_at"])
+    recent = RECENT_OF_DEVICE if role is Role.DEVICE else RECENT
+    if last_used_at is None or last_used_at < at - recent:
         # Whoever only reads is not kept from it by a disk that takes no note.
         with contextlib.suppress(StorageFull):
             await _note_use(id, at)
     return Actor(
         organization_id=as_uuid(key["organization_id"]),
-        role=Role(key["role"]),
+        role=role,
         key_id=id,
         device_id=maybe_uuid(key["device_id"]),
         request_id=request_id,

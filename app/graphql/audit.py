@@ -36,7 +36,9 @@ class ApiKey(Recorded):
     role: Role = plain("What it may do.")
     expires_at: DateTime | None = plain("When it ends.")
     revoked_at: DateTime | None = plain("When it was revoked.")
-    last_used_at: DateTime | None = plain("When it was last used, to the minute.")
+    last_used_at: DateTime | None = plain(
+        "When it was last used, to the minute; of a device's, to the hour."
+    )
     device: Annotated[Device, TYPES] | None = to_one(
         models.Device, "device_id", "The device whose key it is."
     )
