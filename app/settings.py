@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import os
 import re
@@ -16,6 +17,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LEAST_POOL: Final = 2
 """Connections without which nobody could write, or nobody read."""
 _SERVERS: Final = ("postgresql://", "postgres://")
+_NEARNESS: Final = 0.9
+_NEARNESS_FROM: Final = len("BINDERY_") + 6
 _REGION: Final = re.compile(r"[a-z0-9-]*", re.ASCII)
 
 
@@ -185,6 +188,7 @@ def _networks(name: str, text: str) -> tuple[Network, ...]:
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
     """Settings from the environment; `overrides` that are not None win. Raises SettingsError."""
     environment = os.environ if environment is None else environment
+    _judge_names(environment)
     values: dict[str, Any] = {}
     for item in fields(Settings):
         name = f"BINDERY_{item.name.upper()}"
@@ -198,6 +202,16 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
     settings = Settings(**values)
     _judge(settings)
     return settings
+
+
+def _judge_names(environment: Mapping[str, str]) -> None:
+    """Raises SettingsError for a name that is nearly a setting's: it would be passed over."""
+    known = {f"BINDERY_{item.name.upper()}" for item in fields(Settings)}
+    for name in environment.keys() - known:
+        # Short names are near to each other by chance, and may be somebody's own.
+        if name.startswith("BINDERY_") and len(name) >= _NEARNESS_FROM:
+            for near in difflib.get_close_matches(name, known, n=1, cutoff=_NEARNESS):
+                raise SettingsError(f"{name} is no setting; {near} is one.")
 
 
 def _judge(settings: Settings) -> None:

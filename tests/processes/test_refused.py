@@ -57,6 +57,29 @@ def test_a_wrong_value_is_refused_by_its_name(name: str, value: str, words: str)
     assert words in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("BINDERY_PUBLIC_ULR", "BINDERY_PUBLIC_URL"),
+        ("BINDERY_DATABSE", "BINDERY_DATABASE"),
+        ("BINDERY_ALLOWED_ORIGIN", "BINDERY_ALLOWED_ORIGINS"),
+        ("BINDERY_TRUSTED_PROXY", "BINDERY_TRUSTED_PROXIES"),
+        ("BINDERY_STORAGE_RESERVED", "BINDERY_STORAGE_RESERVE"),
+    ],
+)
+def test_a_name_that_is_nearly_a_setting_is_refused(name: str, meant: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load({name: "x"})
+    assert str(refused.value) == f"{name} is no setting; {meant} is one."
+
+
+@pytest.mark.parametrize(
+    "name", ["BINDERY_KEYS", "BINDERY_URL2", "BINDERY_DEVICE", "BINDERY_ROUNDS", "DATABASE"]
+)
+def test_other_names_are_somebody_elses(name: str) -> None:
+    assert load({name: "x"}) == load({})
+
+
 def refusal(data: Path, *arguments: str, database: str = "", **settings: str) -> str:
     """What `bindery serve` says when it does not start."""
     status, told = said(
