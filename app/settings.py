@@ -107,6 +107,17 @@ class Settings:
     )
     rate_requests: int = _setting(60_000, "Requests that an API key may send within a minute.")
     rate_cost: int = _setting(20_000_000, "Cost that an API key may ask for within a minute.")
+    limit_characters: int = _setting(64_000, "The most characters of a GraphQL document.")
+    limit_tokens: int = _setting(2_000, "The most tokens of a document.")
+    limit_depth: int = _setting(15, "How deep fields may be in fields of an operation.")
+    limit_aliases: int = _setting(30, "The most aliases of an operation.")
+    limit_directives: int = _setting(50, "The most directives of an operation.")
+    limit_root_fields: int = _setting(20, "The most root fields of an operation.")
+    limit_mutations: int = _setting(10, "The most mutations of one request.")
+    limit_cost: int = _setting(25_000, "The highest cost of an operation.")
+    limit_overlaps: int = _setting(
+        1_500, "The most pairs of fields of a document that answer under one name."
+    )
     trusted_documents: Path | None = _setting(
         None, "A folder of `.graphql` files that clients may name by `documentId`."
     )
@@ -219,6 +230,9 @@ def _judge(settings: Settings) -> None:
     for name in ("public_url", "s3_endpoint", "s3_download_url"):
         _judge_address(f"BINDERY_{name.upper()}", getattr(settings, name))
     _ = settings.origins, settings.proxies, settings.webhook_networks
+    for item in fields(Settings):
+        if item.name.startswith("limit_") and getattr(settings, item.name) < 1:
+            raise SettingsError(f"BINDERY_{item.name.upper()} is 0; it must be at least 1.")
     for name in ("webhook_seconds", "webhook_retry_seconds"):
         if not 0.01 <= getattr(settings, name) <= 86_400:
             raise SettingsError(

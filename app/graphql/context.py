@@ -13,6 +13,7 @@ import strawberry
 
 from app.actions.idempotency import Attempt
 from app.actions.unit import Actor, not_found
+from app.graphql.guard import DEFAULT, Limits
 from app.graphql.loaders import Loaders
 from app.graphql.rate import Spent
 from app.rules.access import Role, require
@@ -32,6 +33,7 @@ class Context:
     at: datetime
     attempt: Attempt | None = None
     subscribes_only: bool = False
+    limits: Limits = DEFAULT
     spent: Spent | None = None
     deadline: asyncio.Timeout | None = None
     label: str = "refused"

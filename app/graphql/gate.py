@@ -22,7 +22,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from app.graphql.guard import Guard, Limits, TooComplex, whole
+from app.graphql.guard import DEFAULT, Guard, Limits, TooComplex, whole
 from app.graphql.overlaps import MOST_FIELDS, Overlaps
 
 KEPT = 500
@@ -61,16 +61,14 @@ def _is_called(operation: OperationDefinitionNode, name: str | None) -> bool:
 class Gate(SchemaExtension):
     """Lets an operation through to execution, or raises what is wrong with it."""
 
-    limits = Limits()
-
     def on_parse(self) -> Iterator[None]:
         """Takes the document from those that are kept, or parses and judges it."""
         execution = self.execution_context
-        text = execution.query or ""
-        if len(text) > self.limits.characters:
-            raise TooComplex("characters", len(text), self.limits.characters)
+        text, limits = execution.query or "", execution.context.limits
+        if len(text) > limits.characters:
+            raise TooComplex("characters", len(text), limits.characters)
         schema = execution.schema._schema
-        document = parsed(text, self.limits.tokens)
+        document = parsed(text, limits)
         operation = chosen(document, execution._provided_operation_name)
         if execution.context.subscribes_only and operation.operation != OperationType.SUBSCRIPTION:
             raise GraphQLError(
@@ -78,7 +76,7 @@ class Gate(SchemaExtension):
                 extensions={"code": "BAD_REQUEST"},
             )
         cost, name = measured(
-            schema, text, execution._provided_operation_name, execution.variables or {}
+            schema, text, execution._provided_operation_name, execution.variables or {}, limits
         )
         execution.context.server.metrics.operation(name, cost=cost)
         execution.context.label = name
@@ -86,20 +84,20 @@ class Gate(SchemaExtension):
             execution.context.limit_time()
         if execution.context.spent is not None:
             execution.context.spent.cost += cost
-        execution.extensions_results["cost"] = {"requested": cost, "limit": self.limits.cost}
+        execution.extensions_results["cost"] = {"requested": cost, "limit": limits.cost}
         execution.graphql_document = document
         yield
 
     def on_validate(self) -> Iterator[None]:
         """Takes the errors of validation from those that are kept, or validates."""
         execution = self.execution_context
-        schema = execution.schema._schema
-        errors = list(validated(schema, execution.query or "", self.limits.tokens))
+        schema, limits = execution.schema._schema, execution.context.limits
+        errors = list(validated(schema, execution.query or "", limits))
         variables = execution.variables or {}
         if not errors and _is_wide(variables):
             # Execution would look for fifty errors, each of which repeats all that was sent.
             name = execution._provided_operation_name
-            document = parsed(execution.query or "", self.limits.tokens)
+            document = parsed(execution.query or "", limits)
             operation = chosen(document, name)
             definitions = operation.variable_definitions or ()
             read = get_variable_values(schema, definitions, variables, max_errors=1)
@@ -108,17 +106,17 @@ class Gate(SchemaExtension):
         yield
 
 
-def kind_of(text: str, name: str | None) -> str | None:
+def kind_of(text: str, name: str | None, limits: Limits = DEFAULT) -> str | None:
     """`query`, `mutation` or `subscription`; None of what is in error, which is told later."""
     try:
-        return chosen(parsed(text, Gate.limits.tokens), name).operation.value
+        return chosen(parsed(text, limits), name).operation.value
     except GraphQLError:
         return None
 
 
-def label(schema: GraphQLSchema, text: str, name: str | None) -> str:
+def label(schema: GraphQLSchema, text: str, name: str | None, limits: Limits = DEFAULT) -> str:
     """What an operation is counted as, judged or not. Raises GraphQLError."""
-    document = parsed(text, Gate.limits.tokens)
+    document = parsed(text, limits)
     return Guard(schema, document, {}).label(chosen(document, name))
 
 
@@ -129,29 +127,29 @@ def _is_wide(value: object) -> bool:
 
 
 @lru_cache(KEPT)
-def parsed(text: str, tokens: int) -> DocumentNode:
+def parsed(text: str, limits: Limits) -> DocumentNode:
     """The document of a text, unless it would be slow to validate. Raises GraphQLError."""
     try:
-        document = parse(text, max_tokens=tokens)
+        document = parse(text, max_tokens=limits.tokens)
     except GraphQLError as error:
         if error.message.endswith("nested too deeply. Parsing aborted."):
-            raise TooComplex("depth", MAX_NESTING_DEPTH + 1, Limits().depth) from error
+            raise TooComplex("depth", MAX_NESTING_DEPTH + 1, limits.depth) from error
         if error.message.endswith("Parsing aborted."):
-            raise TooComplex("tokens", tokens + 1, tokens) from error
+            raise TooComplex("tokens", limits.tokens + 1, limits.tokens) from error
         raise
     overlaps = Overlaps(document)
-    overlaps.count(Limits().overlaps)
-    if overlaps.pairs > Limits().overlaps:
-        raise TooComplex("overlaps", overlaps.pairs, Limits().overlaps)
+    overlaps.count(limits.overlaps)
+    if overlaps.pairs > limits.overlaps:
+        raise TooComplex("overlaps", overlaps.pairs, limits.overlaps)
     if overlaps.fields > MOST_FIELDS:
         raise TooComplex("fields", overlaps.fields, MOST_FIELDS)
     return document
 
 
 @lru_cache(KEPT)
-def validated(schema: GraphQLSchema, text: str, tokens: int) -> tuple[GraphQLError, ...]:
+def validated(schema: GraphQLSchema, text: str, limits: Limits) -> tuple[GraphQLError, ...]:
     """What validation finds wrong with a text that can be parsed."""
-    errors = validate(schema, parsed(text, tokens), RULES, max_errors=MAX_ERRORS)
+    errors = validate(schema, parsed(text, limits), RULES, max_errors=MAX_ERRORS)
     # A last one says that there may be more.
     return tuple(map(_own, errors[:MAX_ERRORS]))
 
@@ -165,30 +163,42 @@ def _own(error: GraphQLError) -> GraphQLError:
 
 
 def measured(
-    schema: GraphQLSchema, text: str, name: str | None, variables: Mapping[str, Any]
+    schema: GraphQLSchema,
+    text: str,
+    name: str | None,
+    variables: Mapping[str, Any],
+    limits: Limits,
 ) -> tuple[int, str]:
     """The cost of a text's operation, and its name among the metrics. Raises TooComplex.
 
     Both are kept by the variables that are numbers: the guard looks at these, and into lists.
     """
     if any(isinstance(value, list | dict) for value in variables.values()):
-        return _judged(schema, text, name, variables)
+        return _judged(schema, text, name, variables, limits)
     wholes = ((name, whole(value)) for name, value in variables.items())
     numbers = ((name, value) for name, value in wholes if value is not None)
-    return _measured(schema, text, name, tuple(numbers))
+    return _measured(schema, text, name, tuple(numbers), limits)
 
 
 @lru_cache(4 * KEPT)
 def _measured(
-    schema: GraphQLSchema, text: str, name: str | None, numbers: tuple[tuple[str, int], ...]
+    schema: GraphQLSchema,
+    text: str,
+    name: str | None,
+    numbers: tuple[tuple[str, int], ...],
+    limits: Limits,
 ) -> tuple[int, str]:
-    return _judged(schema, text, name, dict(numbers))
+    return _judged(schema, text, name, dict(numbers), limits)
 
 
 def _judged(
-    schema: GraphQLSchema, text: str, name: str | None, variables: Mapping[str, Any]
+    schema: GraphQLSchema,
+    text: str,
+    name: str | None,
+    variables: Mapping[str, Any],
+    limits: Limits,
 ) -> tuple[int, str]:
-    document = parsed(text, Gate.limits.tokens)
+    document = parsed(text, limits)
     operation = chosen(document, name)
     guard = Guard(schema, document, variables)
-    return guard.check(operation, Gate.limits), guard.label(operation)
+    return guard.check(operation, limits), guard.label(operation)

@@ -11,7 +11,7 @@ its ids, another list by 10; each element of a list in an argument costs 1.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 from graphql import (
@@ -38,6 +38,7 @@ from graphql import (
 )
 
 from app.reads.pages import DEFAULT_SIZE, MAX_SIZE
+from app.settings import Settings
 
 CEILING = 10**12
 LIST_FACTOR = 10
@@ -48,9 +49,12 @@ PAGED = frozenset({"edges", "nodes", "errors"})
 """Lists that cost nothing more: their connection, or the mutation, has counted them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Limits:
-    """The most that an operation may ask for."""
+    """The most that an operation may ask for.
+
+    What is judged by them is kept by them: those of one process are one object.
+    """
 
     characters: int = 64_000
     tokens: int = 2_000
@@ -63,9 +67,20 @@ class Limits:
     overlaps: int = 1_500
     """Pairs of fields that answer under one name, which validation has to compare."""
 
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """Those of a process."""
+        return cls(**{one.name: getattr(settings, f"limit_{one.name}") for one in fields(cls)})
 
+    def for_introspection(self) -> Limits:
+        """It goes deep by its nature, and never widens: its data is the schema."""
+        depth, cost = max(self.depth, INTROSPECTION.depth), max(self.cost, INTROSPECTION.cost)
+        return replace(self, depth=depth, cost=cost)
+
+
+DEFAULT = Limits()
 INTROSPECTION = Limits(depth=20, cost=25_000)
-"""Introspection goes deep by its nature, and never widens: its data is the schema."""
+"""What the usual questions for the schema need."""
 
 
 class Measure(NamedTuple):
@@ -123,7 +138,7 @@ class Guard:
         measure = self._selection(operation.selection_set, root)
         names = list(self._root_fields(operation.selection_set, set()))
         if names and all(name.startswith("__") for name in names):
-            limits = INTROSPECTION
+            limits = limits.for_introspection()
         mutates = operation.operation is OperationType.MUTATION
         for what, asked, limit in (
             ("depth", measure.depth, limits.depth),

@@ -24,6 +24,7 @@ from app.actions.access import authenticate
 from app.actions.unit import Actor
 from app.graphql.context import Context
 from app.graphql.documents import Documents
+from app.graphql.guard import Limits
 from app.graphql.rate import Rates
 from app.graphql.schema import schema
 from app.graphql.transport import Operation, Refused, bearer, operation_of, read_json, written
@@ -120,7 +121,7 @@ class Socket(GraphQL[Context, None]):
             connection_init_wait_timeout=timedelta(seconds=INIT_SECONDS),
             allowed_origins=server.settings.origins,
         )
-        self._server = server
+        self._server, self._limits = server, Limits.of(server.settings)
         self.documents, self.rates = documents, rates
 
     async def get_context(self, request: Any, response: Any) -> Context:  # noqa: ARG002
@@ -130,6 +131,7 @@ class Socket(GraphQL[Context, None]):
             sender=nobody,
             server=self._server,
             at=datetime.now(UTC),
+            limits=self._limits,
             subscribes_only=True,
             state=request.state,
         )

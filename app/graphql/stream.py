@@ -21,7 +21,7 @@ HEARTBEAT_SECONDS = 15.0
 
 async def events(operation: Operation, context: Context) -> Response:
     """A subscription as server-sent events (the distinct mode of graphql-sse). Raises Refused."""
-    if kind_of(operation.query, operation.name) not in (None, "subscription"):
+    if kind_of(operation.query, operation.name, context.limits) not in (None, "subscription"):
         raise Refused(406, "NOT_ACCEPTABLE", f"Only a subscription is answered as {EVENT_STREAM}.")
     results = await schema.stream(
         operation.query,

@@ -24,6 +24,7 @@ from app.graphql.context import Context
 from app.graphql.documents import Documents
 from app.graphql.errors import told
 from app.graphql.gate import kind_of
+from app.graphql.guard import Limits
 from app.graphql.planner.planner import Planner
 from app.graphql.rate import Rates
 from app.graphql.schema import schema
@@ -58,6 +59,7 @@ class GraphQLView:
     def __init__(self, server: Server, *, documents: Documents, rates: Rates) -> None:
         self._server = server
         self._documents, self._rates = documents, rates
+        self._limits = Limits.of(server.settings)
         self._planner = Planner(schema) if server.settings.planner else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -97,8 +99,10 @@ class GraphQLView:
         request.state.key = actor.key_prn
         spent = self._rates.let_in(actor.key_id) if actor.key_id else None
         operation = await self._read(request)
-        context = Context(sender=actor, server=self._server, at=now, spent=spent)
-        if media_type is None or (streams and _subscribes(operation)):
+        context = Context(
+            sender=actor, server=self._server, at=now, limits=self._limits, spent=spent
+        )
+        if media_type is None or (streams and _subscribes(operation, self._limits)):
             return await events(operation, context)
         begun = time.perf_counter()
         late = False
@@ -110,7 +114,7 @@ class GraphQLView:
             late, result = True, _late(context)
         self._server.metrics.took(context.label, time.perf_counter() - begun)
         if tracing.wanted():
-            kind = kind_of(operation.query, operation.name)
+            kind = kind_of(operation.query, operation.name, self._limits)
             if kind is not None:
                 tracing.operation(kind, context.label, result.errors)
         return _answer(result, media_type, began=late)
@@ -165,9 +169,9 @@ async def _execute(operation: Operation, context: Context, *, reading: bool) -> 
         ) from error
 
 
-def _subscribes(operation: Operation) -> bool:
+def _subscribes(operation: Operation, limits: Limits) -> bool:
     """Whether a client that takes both an answer and events has to get events."""
-    return kind_of(operation.query, operation.name) == "subscription"
+    return kind_of(operation.query, operation.name, limits) == "subscription"
 
 
 def _may_be_old(request: Request, operation: Operation) -> bool:

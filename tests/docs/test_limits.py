@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.graphql.guard import INTROSPECTION, Limits
 from app.graphql.overlaps import MOST_FIELDS
+from app.settings import Settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "limits.md").read_text(encoding="utf-8")
 
@@ -19,3 +20,8 @@ def test_every_limit_is_told() -> None:
     }
     assert told == {**dataclasses.asdict(Limits()), "fields": MOST_FIELDS}
     assert f"{INTROSPECTION.depth} where only the schema" in PAGE
+
+
+def test_each_limit_is_a_setting_with_this_default() -> None:
+    assert dataclasses.asdict(Limits.of(Settings())) == dataclasses.asdict(Limits())
+    assert "`BINDERY_LIMIT_ROOT_FIELDS`" in PAGE

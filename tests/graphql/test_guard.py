@@ -8,7 +8,7 @@ import pytest
 from graphql import get_introspection_query, parse
 
 from app.graphql.gate import parsed, validated
-from app.graphql.guard import Guard, Limits, TooComplex
+from app.graphql.guard import DEFAULT, Guard, Limits, TooComplex
 from app.graphql.overlaps import MOST_FIELDS, Overlaps
 from app.graphql.schema import schema
 
@@ -143,16 +143,16 @@ def test_counting_ends_where_a_document_unfolds_without_end() -> None:
 
 def test_what_is_kept_was_counted() -> None:
     with pytest.raises(TooComplex) as refused:
-        parsed("{ viewer { " + ALIKE * 50 + "} }", 2_000)
+        parsed("{ viewer { " + ALIKE * 50 + "} }", DEFAULT)
     assert refused.value.extensions is not None
     assert refused.value.extensions["limit"] == "overlaps"
-    document = parsed("{ viewer { " + ALIKE * 20 + "} }", 2_000)
+    document = parsed("{ viewer { " + ALIKE * 20 + "} }", DEFAULT)
     assert len(document.definitions) == 1
 
 
 def test_a_number_of_too_many_digits_is_a_mistake_of_the_document() -> None:
     text = "{ products(first: " + "9" * 5_000 + ") { totalCount } }"
-    (error,) = validated(SCHEMA, text, 2_000)
+    (error,) = validated(SCHEMA, text, DEFAULT)
     assert error.message == "A whole number has too many digits."
     assert error.original_error is None
 

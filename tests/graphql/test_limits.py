@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -39,6 +40,39 @@ async def test_cost_counts_too(settings: Settings) -> None:
         answer = await api.post("{ binaries(first: 60) { nodes { id } } }")
         assert answer.json()["extensions"]["cost"] == {"requested": 61, "limit": 25_000}
         assert (await api.post("{ viewer { id } }")).status_code == 429
+
+
+@pytest.mark.parametrize("planner", [True, False])
+async def test_each_limit_of_an_operation_is_a_setting(settings: Settings, planner: bool) -> None:
+    chosen = {
+        "characters": "{ viewer { id name role createdAt } }",
+        "tokens": "{ viewer { id name role } }",
+        "depth": "{ binaries { nodes { artifactVersion { version } } } }",
+        "aliases": "{ a: viewer { id } b: viewer { id } }",
+        "directives": "{ viewer { id @skip(if: false) name @skip(if: false) } }",
+        "root_fields": "{ viewer { id } organization { id } }",
+        "cost": "{ binaries(first: 60) { nodes { id } } }",
+        "overlaps": "{ viewer { id id id } }",
+    }
+    most = {"characters": 30, "tokens": 7, "depth": 3, "cost": 60}
+    for name, text in chosen.items():
+        limit = most.get(name, 1)
+        change: Any = {f"limit_{name}": limit}
+        few = replace(settings, planner=planner, **change)
+        async with _client(few) as api:
+            (error,) = (await api.post(text)).json()["errors"]
+            assert error["extensions"]["code"] == "QUERY_TOO_COMPLEX", name
+            told = error["extensions"]["limit"].replace(" ", "_"), error["extensions"]["most"]
+            assert told == (name, limit)
+    async with _client(replace(settings, planner=planner, limit_mutations=1)) as api:
+        both = "a: unpinDevice(input: {deviceId: 1}) { errors { code } }"
+        (error,) = (await api.post(f"mutation {{ {both} b: {both[3:]} }}")).json()["errors"]
+        assert error["extensions"]["limit"] == "mutations"
+    # A limit can be raised as well.
+    async with _client(replace(settings, planner=planner, limit_depth=40)) as api:
+        deep = "binaries(first: 1) { nodes { artifactVersion { " * 6 + "id" + " } } }" * 6
+        answer = (await api.post(f"{{ {deep} }}")).json()
+        assert answer["data"] == {"binaries": {"nodes": []}}
 
 
 async def test_trusted_documents_are_named_by_their_hash(

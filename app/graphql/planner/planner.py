@@ -19,7 +19,8 @@ from strawberry.types import ExecutionResult
 
 from app import database
 from app.graphql.context import Context
-from app.graphql.gate import KEPT, Gate, chosen, measured, parsed, validated
+from app.graphql.gate import KEPT, chosen, measured, parsed, validated
+from app.graphql.guard import Limits
 from app.graphql.planner.builder import Builder, Declined, Run
 from app.graphql.planner.compiler import Compiler
 from app.graphql.schema import Schema
@@ -65,16 +66,17 @@ class Planner:
         return None
 
     async def _answer(self, operation: Operation, context: Context) -> ExecutionResult:
-        if len(operation.query) > Gate.limits.characters:
+        limits = context.limits
+        if len(operation.query) > limits.characters:
             raise Declined("refused")
-        asked = chosen(parsed(operation.query, Gate.limits.tokens), operation.name)
+        asked = chosen(parsed(operation.query, limits), operation.name)
         if asked.operation is not OperationType.QUERY:
             raise Declined(asked.operation.value)
         # The guard comes before all that takes time by the size of what was sent.
         cost, label = measured(
-            self._schema._schema, operation.query, operation.name, operation.variables or {}
+            self._schema._schema, operation.query, operation.name, operation.variables or {}, limits
         )
-        known = self._known(operation.query, operation.name)
+        known = self._known(operation.query, operation.name, limits)
         if known is None:
             raise Declined("invalid")
         variables = get_variable_values(
@@ -94,7 +96,7 @@ class Planner:
         (data,) = await plan.build(Run(context, variables), [_QUERY])
         context.server.metrics.operation(label, cost=cost)
         context.label = label
-        return ExecutionResult(data, None, {"cost": {"requested": cost, "limit": Gate.limits.cost}})
+        return ExecutionResult(data, None, {"cost": {"requested": cost, "limit": limits.cost}})
 
     def _plan(self, known: Known, variables: Any, context: Context, *, postgres: bool) -> Builder:
         device = context.actor.role is Role.DEVICE
@@ -110,11 +112,11 @@ class Planner:
         known.plans[key] = plan = compiler.plan()
         return plan
 
-    def _look_at(self, text: str, name: str | None) -> Known | None:
+    def _look_at(self, text: str, name: str | None, limits: Limits) -> Known | None:
         """What is to be known of a document's operation; None where it is not valid."""
-        document = parsed(text, Gate.limits.tokens)
+        document = parsed(text, limits)
         operation = chosen(document, name)
-        if validated(self._schema._schema, text, Gate.limits.tokens):
+        if validated(self._schema._schema, text, limits):
             return None
         fragments = {
             one.name.value: FragmentDetails(one)
