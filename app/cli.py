@@ -66,22 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    serve = _command(commands, "serve", _serve, "serve GraphQL, uploads and downloads")
-    serve.add_argument("--host", default="127.0.0.1", help="where to listen (%(default)s)")
-    serve.add_argument(
-        "--port", type=_port, default=8000, help="where to listen (%(default)s); 0: a free one"
-    )
-    serve.add_argument(
-        "--demo", action="store_true", help="load the demo data set first, and print a key for it"
-    )
-
-    worker = _command(
-        commands, "worker", _work, "verify and erase content, beside servers on PostgreSQL"
-    )
-    worker.add_argument("--host", default="127.0.0.1", help="where to tell it (%(default)s)")
-    worker.add_argument(
-        "--port", type=_port, help="where to tell /metrics and /health; without it: nowhere"
-    )
+    _add_listening(commands)
     _command(commands, "migrate", _migrate, "bring the database to this version")
     _command(commands, "demo", _demo, "load the demo data set, and print a key for it")
 
@@ -96,6 +81,30 @@ def _parser() -> argparse.ArgumentParser:
         _command(commands, "restore", backup.run_restore, "put a backup where nothing is yet")
     )
 
+    _add_keys(commands)
+    client.add(commands)
+    return parser
+
+
+def _add_listening(commands: client.Commands) -> None:
+    serve = _command(commands, "serve", _serve, "serve GraphQL, uploads and downloads")
+    serve.add_argument("--host", default="127.0.0.1", help="where to listen (%(default)s)")
+    serve.add_argument(
+        "--port", type=_port, default=8000, help="where to listen (%(default)s); 0: a free one"
+    )
+    serve.add_argument(
+        "--demo", action="store_true", help="load the demo data set first, and print a key for it"
+    )
+    worker = _command(
+        commands, "worker", _work, "verify and erase content, beside servers on PostgreSQL"
+    )
+    worker.add_argument("--host", default="127.0.0.1", help="where to tell it (%(default)s)")
+    worker.add_argument(
+        "--port", type=_port, help="where to tell /metrics and /health; without it: nowhere"
+    )
+
+
+def _add_keys(commands: client.Commands) -> None:
     key = commands.add_parser("key", help="API keys", description="API keys").add_subparsers(
         required=True, metavar="COMMAND"
     )
@@ -111,12 +120,9 @@ def _parser() -> argparse.ArgumentParser:
         "--name", type=_name, default="command line", help="what to call the key (%(default)s)"
     )
 
-    client.add(commands)
-    return parser
-
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: client.Commands,
     name: str,
     run: Callable[[argparse.Namespace, Settings], int],
     text: str,

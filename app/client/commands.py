@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from app.client import names, questions, source
 from app.client.outcome import Ended, Status, Usage
@@ -25,9 +25,11 @@ TIMEOUT: Final = 3600.0
 
 Work = Callable[[Service, argparse.Namespace, Progress], Awaitable[Json]]
 Told = Callable[[Json], Iterator[str]]
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""What a command is added to."""
 
 
-def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: Commands) -> None:
     """Adds `push`, `pull`, `impact` and `resolve`."""
     push = _command(commands, "push", "bring a file to a server, and go on where it was", _push)
     push.add_argument("file", type=Path, metavar="FILE", help="what to bring")
@@ -64,7 +66,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: Commands,
     name: str,
     text: str,
     work: Work,
