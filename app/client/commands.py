@@ -120,6 +120,7 @@ def _run(chosen: argparse.Namespace, settings: Settings, work: Work, told: Told)
         result = asyncio.run(run())
     except KeyboardInterrupt:
         progress.end()
+        progress.note("Interrupted; the same command goes on where it was.")
         return Status.INTERRUPTED
     except Ended as ended:
         progress.end()
@@ -142,7 +143,7 @@ def _tell_end(ended: Ended, *, as_json: bool) -> None:
 
 async def _push(service: Service, chosen: argparse.Namespace, progress: Progress) -> Json:
     key = None if chosen.sign is None else source.signer(chosen.sign)
-    read = await asyncio.to_thread(source.read, chosen.file)
+    read = await source.read(chosen.file)
     upload = Upload(service=service, source=read, parallel=chosen.parallel, progress=progress)
     push = Push(
         service=service,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
 from typing import Final
 
-from app.client import names
+from app.client import names, source
 from app.client.outcome import Ended, OtherContent, Unreachable
 from app.client.progress import Progress, in_bytes
 from app.client.service import TRIES, Json, Passing, Service
@@ -37,7 +36,8 @@ class Pull:
         try:
             with begun.open("a+b") as file:
                 await self._fill(file, binary)
-                found = await asyncio.to_thread(_digest, file)
+                file.flush()
+                found = await source.digest(file)
                 if found != binary["hash"]:
                     begun.unlink()
                     raise OtherContent(f"What came hashes to {found}, not to {binary['hash']}.")
@@ -77,11 +77,6 @@ class Pull:
             async for piece in answer.content.iter_chunked(PIECE):
                 await asyncio.to_thread(file.write, piece)
                 self.progress.moved(len(piece))
-
-
-def _digest(file: BufferedRandom) -> str:
-    file.seek(0)
-    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 async def _read(service: Service, binary_id: str) -> Json:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import hashlib
 import os
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedRandom
 from pathlib import Path
 from typing import Final
 
@@ -57,8 +61,36 @@ def part_size(size: int) -> int:
     return max(MIN_PART_SIZE, -(-needed // PIECE) * PIECE)
 
 
-def read(path: Path) -> Source:
-    """Reads a file once. Raises Ended where it can't be read."""
+async def read(path: Path) -> Source:
+    """Reads a file once, in a thread. Raises Ended where it can't be read."""
+    with _until_left() as stop:
+        return await asyncio.to_thread(_read, path, stop)
+
+
+async def digest(file: BufferedRandom) -> str:
+    """The SHA-256 of all that a file holds, in hex. Raises Ended where it can't be read."""
+    with _until_left() as stop:
+        return await asyncio.to_thread(_digest, file, stop)
+
+
+@contextlib.contextmanager
+def _until_left() -> Iterator[threading.Event]:
+    """Stops a thread when nobody waits for it any more: a process ends when its threads do."""
+    stop = threading.Event()
+    try:
+        yield stop
+    finally:
+        stop.set()
+
+
+def _digest(file: BufferedRandom, stop: threading.Event) -> str:
+    whole = hashlib.sha256()
+    for piece in _pieces(file.fileno(), 0, os.fstat(file.fileno()).st_size, stop):
+        whole.update(piece)
+    return whole.hexdigest()
+
+
+def _read(path: Path, stop: threading.Event) -> Source:
     whole = hashlib.sha256()
     parts: list[Piece] = []
     try:
@@ -68,7 +100,7 @@ def read(path: Path) -> Source:
             for start in range(0, size, step):
                 part = hashlib.sha256()
                 length = min(step, size - start)
-                for piece in _pieces(file.fileno(), start, length):
+                for piece in _pieces(file.fileno(), start, length, stop):
                     part.update(piece)
                     whole.update(piece)
                 parts.append(Piece(len(parts) + 1, start, length, part.hexdigest()))
@@ -77,9 +109,11 @@ def read(path: Path) -> Source:
     return Source(path, size, whole.hexdigest(), tuple(parts))
 
 
-def _pieces(descriptor: int, start: int, length: int) -> Iterator[bytes]:
+def _pieces(descriptor: int, start: int, length: int, stop: threading.Event) -> Iterator[bytes]:
     end = start + length
     while start < end:
+        if stop.is_set():
+            raise Ended("Nobody waits for the file any more.")
         piece = os.pread(descriptor, min(PIECE, end - start), start)
         if not piece:
             raise Ended("The file became shorter while it was read.")

@@ -9,7 +9,9 @@ import os
 import pty
 import random
 import re
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -212,6 +214,23 @@ def test_keys_in_both_forms_and_what_is_none(tmp_path: Path, pem: Path) -> None:
     ):
         with pytest.raises(Usage):
             source.signer(written(text))
+
+
+def test_an_interrupted_command_ends_at_once(tmp_path: Path) -> None:
+    """While it reads a file that takes minutes to read, too."""
+    file = tmp_path / "large.bin"
+    file.touch()
+    os.truncate(file, 1 << 40)
+    process = subprocess.Popen(
+        command("push", file, *names("1.9.0")), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    opened = Path(f"/proc/{process.pid}/fd")
+    while not any(one.resolve() == file for one in opened.iterdir()):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == Status.INTERRUPTED
+    assert (out, err) == (b"", b"Interrupted; the same command goes on where it was.\n")
 
 
 def test_a_key_comes_by_a_pipe(file: Path, pem: Path) -> None:
