@@ -2041,6 +2041,12 @@ def _http() -> Iterator[Row]:
             "Syntax Error: Expected Name, found <EOF>.",
         ),
         (
+            "that selects nothing of a mutation",
+            sent(query='mutation { createArtifact(input: {name: "new"}) {} }'),
+            "GRAPHQL_PARSE_FAILED",
+            "Syntax Error: Expected Name, found '}'.",
+        ),
+        (
             "with an unknown field",
             sent(query="{ viewer { colour } }"),
             "GRAPHQL_VALIDATION_FAILED",
