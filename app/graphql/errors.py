@@ -25,6 +25,8 @@ from app.rules.prn import Kind
 from app.rules.refusal import BinderyError
 
 log = logging.getLogger("bindery.graphql")
+LONGEST_MESSAGE = 1_000
+"""Characters of a message about a document or a variable."""
 
 REASONS: tuple[type[BinderyError], ...] = tuple(
     found
@@ -262,6 +264,9 @@ def told(error: GraphQLError, context: Context | None) -> GraphQLError:
         )
     else:
         message = error.message
+        if len(message) > LONGEST_MESSAGE:
+            # It repeats what was sent, which may be all that a request can hold.
+            message = f"{message[:LONGEST_MESSAGE]}…"
         default = "GRAPHQL_VALIDATION_FAILED" if error.path is None else "BAD_USER_INPUT"
         if message.startswith("Syntax Error"):
             default = "GRAPHQL_PARSE_FAILED"

@@ -246,6 +246,26 @@ async def test_not_more_than_five_errors_are_told(api: Api) -> None:
     assert len(body["errors"]) == 5
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"query": f'{{ artifacts(first: "{"x" * 60_000}") {{ totalCount }} }}'},
+        {"query": f"{{ nodes(ids: {'[' * 180}{']' * 180}) {{ id }} }}"},
+        {"query": VIEWER, "operationName": "x" * 900_000},
+        {
+            "query": "query($f: EventFilter) { events(filter: $f) { totalCount } }",
+            "variables": {"f": {"x" * 900_000: 1}},
+        },
+    ],
+    ids=lambda sent: sent["query"][:20],
+)
+async def test_no_message_repeats_all_that_was_sent(api: Api, sent: dict[str, Any]) -> None:
+    answer = await ask(api, content=json.dumps(sent), headers={"content-type": JSON})
+    message = refused(answer, 200, "GRAPHQL_VALIDATION_FAILED")
+    assert len(message) <= 1_001
+    assert len(answer.content) < 5_000
+
+
 @pytest.mark.parametrize("accept", [GRAPHQL_RESPONSE, JSON])
 async def test_an_error_of_a_field_leaves_the_rest_of_the_answer(api: Api, accept: str) -> None:
     text = json.dumps({"query": '{ viewer { name } artifact(id: "7") { name } }'})
