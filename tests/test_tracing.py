@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import importlib
+import signal
 import subprocess
 import sys
 import threading
@@ -242,7 +243,7 @@ async def test_a_real_server_sends_its_spans_and_ends_without_a_collector(
             async with httpx.AsyncClient(base_url=place.url, trust_env=False) as http:
                 assert await Api(http, place.key).ask("{ viewer { role } }")
             assert running.process is not None
-            running.process.terminate()
+            running.process.send_signal(signal.SIGTERM)
             assert running.process.wait(15) == 0
         collector.shutdown()
     assert ("query viewer" in collector.names) is not away

@@ -23,7 +23,7 @@ Json = dict[str, Any]
 def place() -> Iterator[Place]:
     """A server of this session, on SQLite, with an ADMIN key."""
     with tempfile.TemporaryDirectory(prefix="bindery-client-") as folder:
-        running = Running(Path(folder))
+        running = Running(Path(folder), fork=True)
         with running.started(running.create_key()) as found:
             yield found
 

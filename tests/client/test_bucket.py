@@ -35,7 +35,7 @@ def test_there_and_back(
     file.write_bytes(content)
     bucket = {"BINDERY_CONTENT": f"s3://{name}", "BINDERY_S3_ENDPOINT": s3_server}
     with mock.patch.dict(os.environ, CREDENTIALS):
-        running = Running(tmp_path / "server", settings=bucket)
+        running = Running(tmp_path / "server", settings=bucket, fork=True)
         running.folder.mkdir()
         with running.started(running.create_key()) as place:
             monkeypatch.setenv("BINDERY_URL", place.url)

@@ -84,7 +84,7 @@ class Fleet:
 
 @pytest.fixture
 async def fleet(tmp_path: Path) -> AsyncIterator[Fleet]:
-    running = Running(tmp_path)
+    running = Running(tmp_path, fork=True)
     with running.started(running.create_key()) as place:
         async with httpx.AsyncClient(base_url=place.url, trust_env=False) as http:
             api = Api(http, place.key)

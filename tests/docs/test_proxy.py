@@ -130,7 +130,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
     port = free_port()
     url = f"https://localhost:{port}"
     settings = {"BINDERY_PUBLIC_URL": url, "BINDERY_TRUSTED_PROXIES": "127.0.0.1"}
-    running = Running(folder, settings=settings)
+    running = Running(folder, settings=settings, fork=True)
     with (
         running.started(running.create_key()) as place,
         _nginx(

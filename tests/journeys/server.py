@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -17,11 +18,14 @@ import httpx
 
 from tests.journeys.checks import Failed, equal, true, within
 from tests.journeys.observed import Bucket
+from tests.processes.forking import Process, forked
 
 READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 20.0
 
 HOST: Final = "127.0.0.1"
+
+Started = subprocess.Popen[bytes] | Process
 
 
 def undisturbed(_step: Callable[..., object], _journey: Any) -> AbstractContextManager[object]:
@@ -74,7 +78,10 @@ class Running:
     """Settings as environment variables."""
     program: Sequence[str] = ()
     """What serves in place of `bindery`, with the same arguments."""
-    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    fork: bool = False
+    """Whether a process is forked that has imported `bindery` already, where the start is not
+    what is looked at."""
+    process: Started | None = field(default=None, init=False)
 
     @property
     def log(self) -> str:
@@ -95,6 +102,7 @@ class Running:
             command(*serve, data=self._data, on=self.database, program=self.program),
             log=self.folder / "server.log",
             settings=self.settings,
+            fork=self.fork,
         )
         try:
             url = f"http://{HOST}:{port}"
@@ -124,33 +132,36 @@ def command(*arguments: str, data: Path, on: str | None, program: Sequence[str] 
 def new_key(data: Path, database: str | None) -> str:
     """An ADMIN key, made before a server runs. Raises Failed."""
     create = ("key", "create", "--organization", "Journey", "--role", "ADMIN")
-    done = subprocess.run(
-        command(*create, data=data, on=database),
-        env=_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise Failed(f"`bindery key create` failed: {done.stderr.strip()}")
-    lines = done.stdout.splitlines()
+    line = command(*create, data=data, on=database)[1:]
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+        status = forked(line, env=_environment(), stdout=out, stderr=errors).wait()
+        out.seek(0)
+        errors.seek(0)
+        if status:
+            raise Failed(f"`bindery key create` failed: {errors.read().strip()}")
+        lines = out.read().splitlines()
     equal("The number of lines that `bindery key create` prints", len(lines), 1)
     return lines[0]
 
 
-def spawned(line: list[str], *, log: Path, settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def spawned(
+    line: list[str], *, log: Path, settings: Mapping[str, str], fork: bool = False
+) -> Started:
     """A command that runs beside this one, with settings as environment variables."""
+    environment = {**_environment(), **settings}
     with log.open("wb") as said:
+        if fork:
+            return forked(line[1:], env=environment, stdout=said, stderr=said)
         return subprocess.Popen(
             line,
-            env={**_environment(), **settings},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
         )
 
 
-def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
+def wait_until_ready(process: Started, url: str) -> None:
     """Returns when the server at `url` is ready. Raises Failed when it ends, or takes too long."""
 
     def ready() -> bool | None:
@@ -165,7 +176,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
     within(READY_SECONDS, "The server's start", ready, pause=0.05)
 
 
-def stopped(process: subprocess.Popen[bytes], name: str, log: str) -> str:
+def stopped(process: Started, name: str, log: str) -> str:
     """Ends a process as an operator does. Raises Failed unless it goes at once, in peace."""
     process.send_signal(signal.SIGTERM)
     try:
@@ -180,7 +191,7 @@ def stopped(process: subprocess.Popen[bytes], name: str, log: str) -> str:
     return "; ".join([f"status {status}", *(said or ["nothing in its log"])])
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: Started) -> None:
     """Ends a process as a crash does, if it still runs."""
     if process.poll() is None:
         process.kill()

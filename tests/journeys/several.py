@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +23,7 @@ from tests.journeys.server import (
     HOST,
     READY_SECONDS,
     Place,
+    Started,
     command,
     free_port,
     kill,
@@ -50,7 +50,7 @@ class Several:
     killed: list[str] = field(default_factory=list, init=False)
     """The names of the processes that were killed."""
     _secret: str = field(default_factory=lambda: secrets.token_hex(32), init=False)
-    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict, init=False)
+    _processes: dict[str, Started] = field(default_factory=dict, init=False)
     _transport: Alternating | None = field(default=None, init=False)
 
     @property

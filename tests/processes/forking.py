@@ -47,11 +47,11 @@ class Process:
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Its status, waited for. Raises TimeoutError after so many seconds."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        """Its status, waited for. Raises subprocess.TimeoutExpired after so many seconds."""
+        begun = time.monotonic()
         while self.poll() is None:
-            if deadline is not None and time.monotonic() > deadline:
-                raise TimeoutError(f"Process {self.pid} runs longer than {timeout:g} s.")
+            if timeout is not None and time.monotonic() > begun + timeout:
+                raise subprocess.TimeoutExpired(f"process {self.pid}", timeout)
             time.sleep(_PAUSE)
         assert self.returncode is not None
         return self.returncode

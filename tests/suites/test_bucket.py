@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -41,8 +42,9 @@ def _store_nothing(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("plant", [_abort_nothing, _erase_nothing, _store_nothing])
 def test_a_planted_bug_is_found(
-    plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+    plant: Callable[[pytest.MonkeyPatch], None], s3_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(bucket, "serving", lambda: contextlib.nullcontext(s3_server))
     monkeypatch.setattr(bucket, "AGAIN", 10)
     monkeypatch.setattr(bucket, "WAIT_SECONDS", 3)
     plant(monkeypatch)

@@ -49,7 +49,7 @@ class House:
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Place]]:
     """A server for all tests that need none of their own."""
-    running = Running(tmp_path_factory.mktemp("server"))
+    running = Running(tmp_path_factory.mktemp("server"), fork=True)
     with running.started(running.create_key()) as place:
         yield running, place
 
@@ -129,7 +129,7 @@ async def test_a_socket_is_told_when_it_has_ended(house: House) -> None:
 
 async def told(folder: Path, settings: dict[str, str]) -> str:
     """The log of a server with these settings, after one request that came by two proxies."""
-    running = Running(folder, settings=settings)
+    running = Running(folder, settings=settings, fork=True)
     with running.started(running.create_key()) as place:
         async with httpx.AsyncClient(base_url=place.url, trust_env=False) as http:
             await http.get("/no-such-path", headers=PROXY)

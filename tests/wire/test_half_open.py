@@ -46,7 +46,7 @@ def error_code(answer: bytes) -> str:
 
 
 def test_good_requests_are_answered_beside_half_open_ones(tmp_path: Path) -> None:
-    running = Running(tmp_path)
+    running = Running(tmp_path, fork=True)
     with running.started(running.create_key()) as place:
         figures, kinds = asyncio.run(held(place, CONNECTIONS, SECONDS))
         running.stop()

@@ -40,7 +40,7 @@ async def failed_upload(place: Place) -> str:
 @pytest.mark.parametrize("form", ["json", "console"])
 async def test_a_failure_is_told_with_its_request(tmp_path: Path, form: str) -> None:
     settings = {"BINDERY_LOG_FORMAT": form, "BINDERY_ACCESS_LOG": str(form == "console")}
-    running = Running(tmp_path, settings=settings)
+    running = Running(tmp_path, settings=settings, fork=True)
     with running.started(running.create_key()) as place:
         id = await failed_upload(place)
         assert running.process is not None
