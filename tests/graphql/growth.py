@@ -226,6 +226,7 @@ def _events(
 ) -> list[Any]:
     """The newest ones are of every kind, at any size."""
     keys = [row for row in world.rows if isinstance(row, models.ApiKey)]
+    organization = models.Organization(id=world.organization_id)
     return [
         world.add(
             models.Event,
@@ -237,7 +238,7 @@ def _events(
             request_id="",
         )
         for subjects in zip(products, versions, devices, keys, strict=False)
-        for subject in (*subjects, devices[0], binary)
+        for subject in (*subjects, devices[0], binary, organization)
     ]
 
 
