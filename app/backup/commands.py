@@ -16,6 +16,7 @@ from pathlib import Path
 import asyncpg
 
 from app import check, engine
+from app.backup import manifest
 from app.backup.manifest import NoBackup
 from app.backup.records import Damaged
 from app.backup.restoring import restore
@@ -57,6 +58,9 @@ def run_backup(chosen: argparse.Namespace, settings: Settings) -> int:
 
 def run_restore(chosen: argparse.Namespace, settings: Settings) -> int:
     """Restores a backup to an empty place, and looks at it. Raises Stop."""
+    with _said(chosen.folder):
+        # What is mistyped makes no data directory.
+        manifest.read(chosen.folder)
     with (
         alone(settings, "Restore to an empty directory."),
         _said(chosen.folder),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from app import cli
 from app.backup import records
 from app.backup.manifest import NoBackup
 from app.backup.restoring import restore
@@ -266,3 +267,11 @@ def test_what_is_not_there_is_not_made(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [["backup"], ["restore"], ["restore", "one", "two"]])
 def test_mistyped_commands_are_refused(arguments: list[str], tmp_path: Path) -> None:
     assert Place(tmp_path / "data").said(*arguments)[0] == 2
+
+
+def test_what_is_no_backup_makes_no_data_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["restore", str(tmp_path), "--data", str(tmp_path / "new")]) == 2
+    assert capsys.readouterr().err.endswith("it is no backup.\n")
+    assert not (tmp_path / "new").exists()
