@@ -134,13 +134,18 @@ def _run_first(page: Page) -> None:
     assert '"errors"' not in page.value(ANSWER)
 
 
-def _run_from_menu(page: Page, title: str, *, shows: str) -> None:
-    """Opens an example in a new tab, which takes the key along, and runs it."""
+def _open_from_menu(page: Page, title: str) -> None:
+    """Opens an example in a new tab, which takes the key along."""
     page.click("document.querySelector('button[aria-label=Examples]')")
     page.click(
         "[...document.querySelectorAll('[role=menuitem]')]"
         f".find(one => one.innerText === {title!r})"
     )
+
+
+def _run_from_menu(page: Page, title: str, *, shows: str) -> None:
+    """Opens an example, and runs it at once."""
+    _open_from_menu(page, title)
     page.click(RUN)
     page.wait(f"{ANSWER}.includes({shows!r})")
     assert '"errors"' not in page.value(ANSWER)
@@ -148,12 +153,10 @@ def _run_from_menu(page: Page, title: str, *, shows: str) -> None:
 
 def _follow(page: Page, address: str, key: str) -> None:
     """Subscribes, which goes over a WebSocket with the same key, and sees what another does."""
-    page.click("document.querySelector('.graphiql-tab-add')")
-    page.click("document.querySelector('section[aria-label=\"Operation Editor\"] .view-lines')")
-    page.type("subscription Follow { eventRecorded { id } }")
-    page.wait(f"{TAB} === 'Follow'")
+    _open_from_menu(page, "Follow what is done")
     page.click(RUN)
-    create = 'mutation { createProduct(input: {name: "n", target: "a-b"}) { product { id } } }'
+    # Names of artifacts are not unique, so that each of these is an event.
+    create = 'mutation { createArtifact(input: {name: "model"}) { artifact { id } } }'
     end = time.monotonic() + chromium.PATIENCE
     # Nothing tells when the subscription has begun, so there are more events until one arrives.
     while "eventRecorded" not in page.value(ANSWER):
