@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from copy import copy
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError
+from graphql import DirectiveLocation, GraphQLDirective, GraphQLError
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StreamResult
 from strawberry.tools import create_type
@@ -89,7 +90,7 @@ Mutation: Any = create_type(
 
 
 def _built(*, in_order: bool) -> Schema:
-    return Schema(
+    built = Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
@@ -97,6 +98,20 @@ def _built(*, in_order: bool) -> Schema:
         extensions=[Gate],
         config=StrawberryConfig(scalar_map=SCALARS, sort_schema=in_order),
     )
+    built._schema.directives = tuple(map(_as_published, built._schema.directives))
+    return built
+
+
+def _as_published(directive: GraphQLDirective) -> GraphQLDirective:
+    """A directive where the specification has it.
+
+    graphql-core already tells of a place that is a draft's, and a client that reads the schema
+    fails at a place it does not know.
+    """
+    found = copy(directive)
+    draft = DirectiveLocation.DIRECTIVE_DEFINITION
+    found.locations = tuple(place for place in directive.locations if place is not draft)
+    return found
 
 
 schema = _built(in_order=False)

@@ -10,6 +10,7 @@ from graphql import (
     GraphQLInterfaceType,
     GraphQLObjectType,
     build_schema,
+    introspection_from_schema,
 )
 
 from app.graphql.node import ROWS
@@ -54,3 +55,22 @@ def test_everything_is_described() -> None:
 
 def test_each_kind_of_name_has_a_type() -> None:
     assert {node.row for node in NODES} == set(ROWS.values())
+
+
+PLACES = {
+    *("QUERY", "MUTATION", "SUBSCRIPTION", "FIELD", "FRAGMENT_DEFINITION", "FRAGMENT_SPREAD"),
+    *("INLINE_FRAGMENT", "VARIABLE_DEFINITION", "SCHEMA", "SCALAR", "OBJECT", "FIELD_DEFINITION"),
+    *("ARGUMENT_DEFINITION", "INTERFACE", "UNION", "ENUM", "ENUM_VALUE", "INPUT_OBJECT"),
+    "INPUT_FIELD_DEFINITION",
+}
+"""Where the specification of GraphQL, of September 2025, has directives."""
+
+
+def test_introspection_tells_of_no_place_that_a_client_does_not_know() -> None:
+    told = introspection_from_schema(schema._schema)["__schema"]["directives"]
+    places = {place for directive in told for place in directive["locations"]}
+    assert places <= PLACES
+    (deprecated,) = [one for one in told if one["name"] == "deprecated"]
+    assert {str(place) for place in deprecated["locations"]} == {
+        *("FIELD_DEFINITION", "ARGUMENT_DEFINITION", "INPUT_FIELD_DEFINITION", "ENUM_VALUE")
+    }
