@@ -92,9 +92,9 @@ def content_store(settings: Settings) -> ContentStore:
         return DiskStore(settings.data / "blobs", reserve=settings.storage_reserve)
     # The client of buckets takes a quarter of a second to import. No start waits for it that keeps
     # its content on a disk.
-    bucket, s3 = map(importlib.import_module, ("app.storage.bucket", "app.storage.s3"))
+    place, s3 = map(importlib.import_module, ("app.storage.location", "app.storage.s3"))
     try:
-        location = bucket.Location.of(
+        location = place.Location.of(
             settings.content, endpoint=settings.s3_endpoint, region=settings.s3_region
         )
     except ValueError as error:

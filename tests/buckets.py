@@ -17,7 +17,7 @@ from uuid import uuid4
 import pytest
 
 from app.settings import Settings
-from app.storage.bucket import Location
+from app.storage.location import Location
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "tests",

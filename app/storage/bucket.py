@@ -7,18 +7,24 @@ says the same.
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
-import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import ClientError
 
 from app.rules.failures import StorageDegraded
+from app.storage.location import (
+    MISSING,
+    Location,
+    Missing,
+    code_of,
+    explained,
+    translated,
+    unusable,
+)
 from app.storage.uploads import Arrived, base64_of, hex_of, named
 
 ATTEMPTS: Final = 6
@@ -33,54 +39,9 @@ ABORTS: Final = 20
 BATCH: Final = 1000
 """Objects that one request may delete."""
 
-_MISSING: Final = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NoSuchVersion"})
-_LOCATION: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([\w./-]*))?", re.ASCII)
-
-
-class Missing(Exception):
-    """There is no such object, or upload."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Location:
-    """Where objects lie: a bucket, and what their keys begin with."""
-
-    bucket: str
-    prefix: str
-    endpoint: str
-    region: str
-
-    @classmethod
-    def of(cls, url: str, *, endpoint: str = "", region: str = "") -> Location:
-        """The location of `s3://bucket/prefix`. Raises ValueError."""
-        found = _LOCATION.fullmatch(url)
-        if found is None:
-            raise ValueError("It must be like s3://bucket or s3://bucket/folder.")
-        folder = (found[2] or "").strip("/")
-        return cls(
-            bucket=found[1],
-            prefix=f"{folder}/" if folder else "",
-            endpoint=endpoint,
-            region=region or "us-east-1",
-        )
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turns what the client library raises to Missing or StorageDegraded."""
-    try:
-        yield
-    except ClientError as error:
-        code = _code(error)
-        if code in _MISSING:
-            raise Missing(code) from error
-        raise StorageDegraded(f"The bucket refused: {code}.") from error
-    except (BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise StorageDegraded("The bucket does not answer.") from error
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", "unknown"))
+_NO_LOCKS: Final = frozenset(
+    {"ObjectLockConfigurationNotFoundError", "NotImplemented", "MethodNotAllowed"}
+)
 
 
 @asynccontextmanager
@@ -93,7 +54,7 @@ async def answering(location: Location) -> AsyncIterator[None]:
         async with asyncio.timeout(OPENING_SECONDS):
             yield
     except TimeoutError as error:
-        raise _explained(error, location, what="be used") from error
+        raise unusable(error, location, what="be used") from error
 
 
 @asynccontextmanager
@@ -139,7 +100,8 @@ class Bucket:
 
     async def check(self) -> None:
         """Raises StorageDegraded, with the setting to mend, unless blobs can be kept here."""
-        await _refused(self._client.head_bucket(**self._in), self._location, what="be looked at")
+        with explained(self._location, what="be looked at"):
+            await self._client.head_bucket(**self._in)
         if await self._locked():
             raise StorageDegraded(
                 f"The bucket {self._location.bucket} of BINDERY_CONTENT has object lock, so that"
@@ -147,24 +109,23 @@ class Bucket:
             )
 
     async def _locked(self) -> bool:
-        try:
-            found = await self._client.get_object_lock_configuration(**self._in)
-        except ClientError as error:
-            # Who does not know the question has no locks.
-            unknown = {"ObjectLockConfigurationNotFoundError", "NotImplemented", "MethodNotAllowed"}
-            if _code(error) in unknown:
-                return False
-            raise _explained(error, self._location, what="be asked for object lock") from error
-        except (BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _explained(error, self._location, what="be asked for object lock") from error
+        with explained(self._location, what="be asked for object lock"):
+            try:
+                found = await self._client.get_object_lock_configuration(**self._in)
+            except ClientError as error:
+                # Who does not know the question has no locks.
+                if code_of(error) in _NO_LOCKS:
+                    return False
+                raise
         return "Enabled" in str(found.get("ObjectLockConfiguration", {}))
 
     async def probe(self, name: str) -> None:
         """Writes and deletes a small object. Raises StorageDegraded, naming the setting."""
         at = self._at(name)
-        written = self._client.put_object(**at, Body=b"bindery")
-        await _refused(written, self._location, what="be written to")
-        await _refused(self._client.delete_object(**at), self._location, what="be erased from")
+        with explained(self._location, what="be written to"):
+            await self._client.put_object(**at, Body=b"bindery")
+        with explained(self._location, what="be erased from"):
+            await self._client.delete_object(**at)
 
     async def answers(self) -> bool:
         """Whether the bucket answers now."""
@@ -338,9 +299,7 @@ class Bucket:
                 answer = await self._client.delete_objects(
                     **self._in, Delete={"Objects": found[first : first + BATCH], "Quiet": True}
                 )
-            failed = [
-                one["Code"] for one in answer.get("Errors", ()) if one["Code"] not in _MISSING
-            ]
+            failed = [one["Code"] for one in answer.get("Errors", ()) if one["Code"] not in MISSING]
             if failed:
                 raise StorageDegraded(f"The bucket refused to delete: {failed[0]}.")
 
@@ -366,31 +325,3 @@ class Bucket:
             async for page in pages:
                 for found in page.get("Contents", ()):
                     yield found["Key"][cut:]
-
-
-async def _refused(request: Any, location: Location, *, what: str) -> None:
-    try:
-        await request
-    except (ClientError, BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise _explained(error, location, what=what) from error
-
-
-def _explained(error: Exception, location: Location, *, what: str) -> StorageDegraded:
-    """Why the bucket can't be used, and which setting says so."""
-    named = f"The bucket {location.bucket} of BINDERY_CONTENT can't {what}"
-    code = _code(error) if isinstance(error, ClientError) else ""
-    if isinstance(error, NoCredentialsError):
-        return StorageDegraded(
-            f"{named}: there are no credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,"
-            " or a profile or role that the AWS tools find."
-        )
-    if code in ("404", "NoSuchBucket"):
-        return StorageDegraded(f"{named}: there is no such bucket. Make it, or name another.")
-    if code in ("403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
-        return StorageDegraded(
-            f"{named}: the credentials (AWS_ACCESS_KEY_ID) are wrong, or not allowed to ({code})."
-        )
-    if code:
-        return StorageDegraded(f"{named}: it answers {code}.")
-    where = f"BINDERY_S3_ENDPOINT {location.endpoint}" if location.endpoint else "S3"
-    return StorageDegraded(f"{named}: {where} does not answer.")

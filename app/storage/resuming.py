@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.rules.failures import ContentCorrupt, StorageDegraded
-from app.storage.bucket import Bucket, Missing
+from app.storage.bucket import Bucket
+from app.storage.location import Missing
 
 RESUMES: Final = 5
 """How often in a row a reading goes on where it broke off, without having come any further."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from app.rules.failures import StorageDegraded
-from app.storage.bucket import Bucket, Location, Missing, answering, opened
+from app.storage.bucket import Bucket, answering, opened
 from app.storage.content import (
     PIECE,
     Digest,
@@ -27,6 +27,7 @@ from app.storage.content import (
 )
 from app.storage.hashing import TELL_EVERY, check_hash
 from app.storage.jobs import Jobs, to_the_end
+from app.storage.location import Location, Missing
 from app.storage.pieces import gather
 from app.storage.resuming import Reading, missing, part_sizes, resumed
 from app.storage.threads import Threads

@@ -6,7 +6,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from app.storage.bucket import Location
+from app.storage.location import Location
 from tests.backup.place import Place
 from tests.buckets import location, s3_server
 from tests.processes.served import client

@@ -9,7 +9,7 @@ from aiobotocore.session import get_session
 from app.main import content_store
 from app.models import StorageGarbage, StorageIntent
 from app.settings import Settings, SettingsError
-from app.storage.bucket import Location
+from app.storage.location import Location
 from tests.api import Api
 from tests.buckets import location, s3_server
 from tests.buckets import through_bucket as settings

@@ -15,7 +15,7 @@ from aiohttp import web
 from app.rules.failures import StorageDegraded
 from app.settings import Settings
 from app.storage import bucket
-from app.storage.bucket import Location
+from app.storage.location import Location
 from app.storage.s3 import S3Store
 from tests.api import BINARY, Api
 from tests.buckets import location, s3_server

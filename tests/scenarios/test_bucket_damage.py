@@ -18,7 +18,7 @@ from app.rules.binary import ContentHealth
 from app.rules.fsck import Damage
 from app.rules.prn import parse_prn
 from app.server import Server
-from app.storage.bucket import Location
+from app.storage.location import Location
 from app.worker.scrubbing import Scrubbing
 from tests.api import Api
 from tests.buckets import location, s3_server

@@ -21,7 +21,7 @@ from app.reads import fsck
 from app.rules.access import Role
 from app.server import Server
 from app.settings import Settings
-from app.storage.bucket import Location
+from app.storage.location import Location
 from tests.api import BINARY, PART, Api
 from tests.buckets import location, s3_server
 

@@ -11,8 +11,9 @@ import pytest
 from aiobotocore.session import get_session
 
 from app.rules.failures import InvalidHash, StorageDegraded
-from app.storage.bucket import Location, opened
+from app.storage.bucket import opened
 from app.storage.content import Digest
+from app.storage.location import Location
 from app.storage.s3 import PART, S3Store
 from tests.buckets import CREDENTIALS, Quiet, accepting, dropping, make_bucket
 from tests.storage.samples import all_names, chunked, content, digest_of, sample, stored

@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from app.storage import resuming
-from app.storage.bucket import Bucket, Location, opened
+from app.storage.bucket import Bucket, opened
+from app.storage.location import Location
 from app.storage.uploads import part_headers
 from tests.buckets import location, s3_server
 from tests.soak.turn import Turn
