@@ -7,6 +7,8 @@ states of binaries. A name that a client chose never becomes a label.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from prometheus_client import (
@@ -25,17 +27,21 @@ REASONS: Final = 50
 # Prometheus derives the time of creation, and each counter would stand there twice.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
+Labelled = Callable[..., Counter]
+"""Gives the counter of some labels. Each is looked up once, as that costs more than to count."""
+
 
 class Plans:
     """What became of the operations that the planner was asked to plan."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._plans = Counter(
+        plans = Counter(
             "bindery_plans",
             "Operations by what the planner did with them; a declined one names its reason.",
             ["outcome", "reason"],
             registry=registry,
         )
+        self._plans: Labelled = cache(plans.labels)
         self._hits = Counter(
             "bindery_plan_cache_hits",
             "Operations whose plan was kept from an earlier one.",
@@ -45,14 +51,14 @@ class Plans:
 
     def planned(self) -> None:
         """Counts an operation that runs by a plan."""
-        self._plans.labels("planned", "").inc()
+        self._plans("planned", "").inc()
 
     def declined(self, reason: str) -> None:
         """Counts an operation that the reference executor has to run, and why."""
         if len(self._reasons) >= REASONS and reason not in self._reasons:
             reason = "other"
         self._reasons.add(reason)
-        self._plans.labels("declined", reason).inc()
+        self._plans("declined", reason).inc()
 
     def cache_hit(self) -> None:
         """Counts a plan, or a decline, that did not have to be found again."""
@@ -111,13 +117,14 @@ class Metrics:
         self._cost = self._counter(
             "bindery_operation_cost", "The cost that these operations asked for.", operation=()
         )
-        self._seconds = Histogram(
+        seconds = Histogram(
             "bindery_operation_seconds",
             "How long queries and mutations took, from their parsing to their answer.",
             ["operation"],
             buckets=SECONDS,
             registry=self.registry,
         )
+        self._seconds: Callable[..., Histogram] = cache(seconds.labels)
         self._errors = self._counter(
             "bindery_errors",
             "Errors that were told to callers, by door and code.",
@@ -134,8 +141,10 @@ class Metrics:
             "Leases on verification that this process took, renewed, lost, or gave back.",
             event=("taken", "renewed", "lost", "released"),
         )
-        self._lost = self._counter(
-            "bindery_log_lines_lost", "Lines of the log that were dropped, since nobody read them."
+        self._lost = Counter(
+            "bindery_log_lines_lost",
+            "Lines of the log that were dropped, since nobody read them.",
+            registry=self.registry,
         )
         self._webhooks = self._counter(
             "bindery_webhook_attempts",
@@ -146,36 +155,36 @@ class Metrics:
 
     def answered(self, route: str, status: int) -> None:
         """Counts a request that is over; `route` is one of few, whatever was asked for."""
-        self._answered.labels(route, str(status)).inc()
+        self._answered(route, str(status)).inc()
 
     def operation(self, name: str, *, cost: int) -> None:
         """Counts one operation; `name` is one of the schema's root fields, or the like."""
-        self._operations.labels(name).inc()
-        self._cost.labels(name).inc(cost)
+        self._operations(name).inc()
+        self._cost(name).inc(cost)
 
     def took(self, name: str, seconds: float) -> None:
         """Notes how long an operation took; `refused` is the name of what was not let in."""
-        self._seconds.labels(name).observe(seconds)
+        self._seconds(name).observe(seconds)
 
     def error(self, door: str, code: str) -> None:
         """Counts an error that a caller is told; `door` is `graphql` or `http`."""
-        self._errors.labels(door, code).inc()
+        self._errors(door, code).inc()
 
     def received(self, count: int) -> None:
         """Counts bytes that came in and were stored."""
-        self._bytes.labels("received").inc(count)
+        self._bytes("received").inc(count)
 
     def sent(self, count: int) -> None:
         """Counts bytes that went out."""
-        self._bytes.labels("sent").inc(count)
+        self._bytes("sent").inc(count)
 
     def hashed(self, count: int) -> None:
         """Counts bytes that were read back and hashed."""
-        self._bytes.labels("hashed").inc(count)
+        self._bytes("hashed").inc(count)
 
     def lease(self, event: str) -> None:
         """Counts what became of a lease: `taken`, `renewed`, `lost` or `released`."""
-        self._leases.labels(event).inc()
+        self._leases(event).inc()
 
     def line_lost(self) -> None:
         """Counts a line of the log that found no room."""
@@ -183,12 +192,13 @@ class Metrics:
 
     def webhook(self, outcome: str) -> None:
         """Counts an attempt to send a webhook: `delivered`, `pending` (again), `dead`, `lost`."""
-        self._webhooks.labels(outcome).inc()
+        self._webhooks(outcome).inc()
 
-    def _counter(self, name: str, text: str, **labels: tuple[str, ...]) -> Counter:
+    def _counter(self, name: str, text: str, **labels: tuple[str, ...]) -> Labelled:
         """A counter; where a label's few values are given, each is told from the start."""
-        counter = Counter(name, text, tuple(labels), registry=self.registry)
-        if labels:
-            for values in itertools.product(*labels.values()):
-                counter.labels(*values)
-        return counter
+        labelled: Labelled = cache(
+            Counter(name, text, tuple(labels), registry=self.registry).labels
+        )
+        for values in itertools.product(*labels.values()):
+            labelled(*values)
+        return labelled
