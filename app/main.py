@@ -24,6 +24,7 @@ from app.http.access_log import AccessLog
 from app.http.origins import CrossOrigin
 from app.http.refusal import refusal
 from app.http.routes import routes, watching
+from app.http.straight import Straight
 from app.http.traced import Traced
 from app.replica import Standby
 from app.rules.errors import NotFound
@@ -52,10 +53,10 @@ def create_app(settings: Settings) -> Starlette:
 
     documents = Documents.load(settings.trusted_documents, only=settings.only_trusted_documents)
     rates = Rates(requests=settings.rate_requests, cost=settings.rate_cost)
-    answers = GraphQLView(server, documents=documents, rates=rates)
+    answers = Traced(GraphQLView(server, documents=documents, rates=rates), route="/graphql")
     follows = Socket(server, documents=documents, rates=rates)
     endpoints = [
-        Route("/graphql", Traced(answers, route="/graphql")),
+        Route("/graphql", answers),
         WebSocketRoute("/graphql", Traced(follows, route="/graphql")),
     ]
     app = Starlette(
@@ -63,6 +64,7 @@ def create_app(settings: Settings) -> Starlette:
         middleware=[
             Middleware(AccessLog, proxies=settings.proxies, answered=server.metrics.answered),
             *cross_origin(settings),
+            Middleware(Straight, path="/graphql", endpoint=answers),
         ],
         exception_handlers={404: missing},
         lifespan=lifespan,

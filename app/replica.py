@@ -8,6 +8,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -34,13 +35,18 @@ SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_curr
     - '0/0')::bigint AS position
 """
 _allowed: ContextVar[bool] = ContextVar("allowed", default=False)
+_NOTHING: Final = contextlib.nullcontext()
 _log = logging.getLogger(__name__)
 
 
-@contextlib.contextmanager
-def allowed(answer: bool) -> Iterator[None]:
+def allowed(answer: bool) -> AbstractContextManager[None]:
     """Whether what is read in this block, and in tasks that it starts, may be a little old."""
-    token = _allowed.set(answer)
+    return _allowing() if answer else _NOTHING
+
+
+@contextlib.contextmanager
+def _allowing() -> Iterator[None]:
+    token = _allowed.set(True)
     try:
         yield
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -13,6 +12,7 @@ import strawberry
 
 from app.actions.idempotency import Attempt
 from app.actions.unit import Actor, not_found
+from app.graphql.deadline import Deadline
 from app.graphql.guard import DEFAULT, Limits
 from app.graphql.loaders import Loaders
 from app.graphql.rate import Spent
@@ -35,7 +35,7 @@ class Context:
     subscribes_only: bool = False
     limits: Limits = DEFAULT
     spent: Spent | None = None
-    deadline: asyncio.Timeout | None = None
+    deadline: Deadline | None = None
     label: str = "refused"
     """What the operation is counted as, once it was let in."""
 
@@ -65,8 +65,8 @@ class Context:
         A write is never ended half-way: it would not be known what was done.
         """
         seconds = self.server.settings.query_seconds
-        if self.deadline is not None and seconds and self.deadline.when() is None:
-            self.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+        if self.deadline is not None and seconds:
+            self.deadline.limit(seconds)
 
     def require_reader(self) -> None:
         """Refuses a device's key. Raises Forbidden."""

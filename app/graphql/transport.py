@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.datastructures import QueryParams
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
 
 from app.graphql.documents import Documents
 from app.rules.access import looks_like_secret
@@ -28,6 +29,28 @@ _RANGES: Final = {
     GRAPHQL_RESPONSE: ("*/*", "application/*", GRAPHQL_RESPONSE),
 }
 """What an Accept header may say of each type that there is, the least exact first."""
+
+
+class Sent:
+    """A request as it came: its method, its headers, what gives its body; `state` is for notes.
+
+    Starlette's own goes through all headers for each that is asked for; here they are read once.
+    Of several of one name it is the first that counts, but of `accept` all.
+    """
+
+    __slots__ = ("accept", "headers", "method", "query_string", "receive", "state")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.method: str = scope["method"]
+        self.query_string: bytes = scope["query_string"]
+        self.receive = receive
+        self.state: dict[str, Any] = scope.setdefault("state", {})
+        self.headers: Mapping[str, str] = {
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in reversed(scope["headers"])
+        }
+        accepted = [value for name, value in scope["headers"] if name == b"accept"]
+        self.accept = b",".join(accepted).decode("latin-1")
 
 
 class Refused(Exception):
@@ -89,22 +112,22 @@ def bearer(authorization: str) -> str:
     return secret
 
 
-async def read_operation(request: Request, documents: Documents) -> Operation:
-    """The operation that a GET or POST asks for. Raises Refused."""
-    if request.method == "GET":
-        sent: dict[str, Any] = dict(request.query_params)
+async def read_operation(sent: Sent, documents: Documents) -> Operation:
+    """The operation that a GET or POST asks for. Raises Refused, ClientDisconnect."""
+    if sent.method == "GET":
+        asked: dict[str, Any] = dict(QueryParams(sent.query_string))
         for name in ("variables", "extensions"):
-            if sent.get(name):
-                sent[name] = read_json(sent[name].encode(), f"The parameter `{name}`")
+            if asked.get(name):
+                asked[name] = read_json(asked[name].encode(), f"The parameter `{name}`")
     else:
-        _check_headers(request.headers)
-        sent = read_json(await _body(request), "The body")
-        if not isinstance(sent, dict):
+        _check_headers(sent.headers)
+        asked = read_json(await _body(sent), "The body")
+        if not isinstance(asked, dict):
             raise Refused(400, "BAD_REQUEST", "The body must be a JSON object.")
-    return operation_of(sent, documents)
+    return operation_of(asked, documents)
 
 
-def operation_of(sent: dict[str, Any], documents: Documents) -> Operation:
+def operation_of(asked: dict[str, Any], documents: Documents) -> Operation:
     """The operation that a JSON object asks for. Raises Refused."""
     for name, kind, what in (
         ("documentId", str, "a string"),
@@ -113,29 +136,29 @@ def operation_of(sent: dict[str, Any], documents: Documents) -> Operation:
         ("variables", dict, "a JSON object"),
         ("extensions", dict, "a JSON object"),
     ):
-        if sent.get(name) is not None and not isinstance(sent[name], kind):
+        if asked.get(name) is not None and not isinstance(asked[name], kind):
             raise Refused(400, "BAD_REQUEST", f"`{name}` must be {what}, or null.")
-    if sent.get("documentId") is not None:
-        sent["query"] = _trusted(sent, documents)
+    if asked.get("documentId") is not None:
+        asked["query"] = _trusted(asked, documents)
     elif documents.only:
         raise Refused(
             403, "DOCUMENT_NOT_TRUSTED", "Only trusted documents are taken; send `documentId`."
         )
-    if not sent.get("query"):
+    if not asked.get("query"):
         raise Refused(400, "BAD_REQUEST", "`query` must hold a GraphQL document.")
-    return Operation(sent["query"], sent.get("variables"), sent.get("operationName") or None)
+    return Operation(asked["query"], asked.get("variables"), asked.get("operationName") or None)
 
 
-def _trusted(sent: dict[str, Any], documents: Documents) -> str:
-    if sent.get("query") is not None:
+def _trusted(asked: dict[str, Any], documents: Documents) -> str:
+    if asked.get("query") is not None:
         raise Refused(400, "BAD_REQUEST", "Send `query` or `documentId`, not both.")
-    found = documents.texts.get(sent["documentId"])
+    found = documents.texts.get(asked["documentId"])
     if found is None:
         raise Refused(400, "DOCUMENT_NOT_FOUND", "There is no trusted document of this id.")
     return found
 
 
-def _check_headers(headers: Headers) -> None:
+def _check_headers(headers: Mapping[str, str]) -> None:
     coding = headers.get("content-encoding", "identity")
     if coding.strip().lower() not in ("", "identity"):
         raise Refused(
@@ -158,15 +181,19 @@ def _check_headers(headers: Headers) -> None:
         )
 
 
-async def _body(request: Request) -> bytes:
-    declared = request.headers.get("content-length", "")
+async def _body(sent: Sent) -> bytes:
+    declared = sent.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > MAX_BODY:
         raise _too_large()
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
+    body, more = bytearray(), True
+    while more:
+        message = await sent.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
         if len(body) > MAX_BODY:
             raise _too_large()
+        more = message.get("more_body", False)
     return bytes(body)
 
 

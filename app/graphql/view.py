@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 from graphql import GraphQLError
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
 from app import replica, tracing
 from app.actions.access import authenticate
-from app.actions.unit import Actor
 from app.graphql.context import Context
+from app.graphql.deadline import Deadline
 from app.graphql.documents import Documents
 from app.graphql.errors import told
 from app.graphql.gate import kind_of
@@ -34,6 +33,7 @@ from app.graphql.transport import (
     JSON,
     Operation,
     Refused,
+    Sent,
     bearer,
     negotiate,
     read_operation,
@@ -45,11 +45,19 @@ from app.server import Server
 
 log = logging.getLogger(__name__)
 MAX_ERRORS = 5
-HEADERS = {"Vary": "Accept", "Cache-Control": "no-store"}
-"""What each answer says besides its type and length."""
+HEADERS = {
+    media_type: [
+        (b"content-type", f"{media_type}; charset=utf-8".encode()),
+        (b"vary", b"Accept"),
+        (b"cache-control", b"no-store"),
+    ]
+    for media_type in (JSON, GRAPHQL_RESPONSE)
+}
+"""What each answer of a type says besides its length."""
+HEADERS_OF_STATUS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}
 FAILED = Refused(500, BinderyError.code, "The server failed; tell its operator the request id.")
 BODY_SECONDS = 8.0
-READ_HEADER = "Bindery-Read"
+READ_HEADER = "bindery-read"
 """With the value `replica`, a query may be answered from a standby."""
 
 
@@ -63,42 +71,42 @@ class GraphQLView:
         self._planner = Planner(schema) if server.settings.planner else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        request_id = getattr(request.state, "request_id", None) or uuid4().hex
-        media_type = negotiate(",".join(request.headers.getlist("accept")))
+        sent = Sent(scope, receive)
+        request_id = sent.state.get("request_id") or uuid4().hex
+        media_type = negotiate(sent.accept)
         try:
-            response = await self._respond(request, request_id, media_type)
+            answer = await self._respond(sent, request_id, media_type)
         except Refused as error:
-            response = self._refusal(error, request_id, media_type or JSON)
+            answer = self._refusal(error, request_id, media_type or JSON)
         except BinderyError as error:
             refused = Refused(error.http_status, error.code, error.message)
-            response = self._refusal(refused, request_id, media_type or JSON)
+            answer = self._refusal(refused, request_id, media_type or JSON)
         except ClientDisconnect:
             return
         except Exception:
             log.exception("request %s failed", request_id)
-            response = self._refusal(FAILED, request_id, media_type or JSON)
-        await response(scope, receive, send)
+            answer = self._refusal(FAILED, request_id, media_type or JSON)
+        await answer(scope, receive, send)
 
-    def _refusal(self, refused: Refused, request_id: str, media_type: str) -> Response:
+    def _refusal(self, refused: Refused, request_id: str, media_type: str) -> ASGIApp:
         self._server.metrics.error("graphql", refused.code)
         tracing.refused(refused.code)
         return _refusal(refused, request_id, media_type)
 
-    async def _respond(self, request: Request, request_id: str, media_type: str | None) -> Response:
-        if request.method not in ("GET", "POST"):
+    async def _respond(self, sent: Sent, request_id: str, media_type: str | None) -> ASGIApp:
+        if sent.method not in ("GET", "POST"):
             raise Refused(
                 405, "METHOD_NOT_ALLOWED", "Use POST, or GET.", headers={"Allow": "GET, POST"}
             )
-        accepted = ",".join(request.headers.getlist("accept"))
-        streams = request.method == "POST" and EVENT_STREAM in accepted
+        streams = sent.method == "POST" and EVENT_STREAM in sent.accept
         if media_type is None and not streams:
             raise Refused(406, "NOT_ACCEPTABLE", f"Accept {GRAPHQL_RESPONSE} or {JSON}.")
         now = datetime.now(UTC)
-        actor = await self._actor(request, request_id, now)
-        request.state.key = actor.key_prn
+        secret = bearer(sent.headers.get("authorization", ""))
+        actor = await authenticate(secret, at=now, request_id=request_id)
+        sent.state["key"] = actor.key_prn
         spent = self._rates.let_in(actor.key_id) if actor.key_id else None
-        operation = await self._read(request)
+        operation = await self._read(sent)
         context = Context(
             sender=actor, server=self._server, at=now, limits=self._limits, spent=spent
         )
@@ -107,9 +115,8 @@ class GraphQLView:
         begun = time.perf_counter()
         late = False
         try:
-            async with asyncio.timeout(None) as context.deadline:
-                with replica.allowed(_may_be_old(request, operation)):
-                    result = await self._result(operation, context, request.method)
+            with Deadline() as context.deadline, replica.allowed(_may_be_old(sent, operation)):
+                result = await self._result(operation, context, sent.method)
         except TimeoutError:
             late, result = True, _late(context)
         self._server.metrics.took(context.label, time.perf_counter() - begun)
@@ -123,11 +130,11 @@ class GraphQLView:
         found = await self._planner.answer(operation, context) if self._planner else None
         return found or await _execute(operation, context, reading=method == "GET")
 
-    async def _read(self, request: Request) -> Operation:
+    async def _read(self, sent: Sent) -> Operation:
         """The operation, unless its bytes are too long in coming. Raises Refused."""
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                return await read_operation(request, self._documents)
+            with Deadline(BODY_SECONDS):
+                return await read_operation(sent, self._documents)
         except TimeoutError as error:
             raise Refused(
                 408,
@@ -135,10 +142,6 @@ class GraphQLView:
                 f"The body did not come within {BODY_SECONDS:.0f} seconds.",
                 headers={"Connection": "close"},
             ) from error
-
-    async def _actor(self, request: Request, request_id: str, now: datetime) -> Actor:
-        secret = bearer(request.headers.get("authorization", ""))
-        return await authenticate(secret, at=now, request_id=request_id)
 
 
 async def _execute(operation: Operation, context: Context, *, reading: bool) -> ExecutionResult:
@@ -174,9 +177,9 @@ def _subscribes(operation: Operation, limits: Limits) -> bool:
     return kind_of(operation.query, operation.name, limits) == "subscription"
 
 
-def _may_be_old(request: Request, operation: Operation) -> bool:
+def _may_be_old(sent: Sent, operation: Operation) -> bool:
     """Whether a replica may answer: the client says so, and nothing is written."""
-    wanted = request.headers.get(READ_HEADER) == replica.NAME
+    wanted = sent.headers.get(READ_HEADER) == replica.NAME
     return wanted and kind_of(operation.query, operation.name) == "query"
 
 
@@ -192,7 +195,38 @@ def _late(context: Context) -> ExecutionResult:
     return ExecutionResult(None, [refused])
 
 
-def _answer(result: ExecutionResult, media_type: str, *, began: bool) -> Response:
+class _Json:
+    """An answer of JSON. Starlette's own would put its headers together each time."""
+
+    __slots__ = ("_body", "_headers", "_status")
+
+    def __init__(
+        self,
+        body: dict[str, Any],
+        status: int,
+        media_type: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._body, self._status = written(body), status
+        more = {"content-length": str(len(self._body)), **(headers or {})}
+        self._headers = [
+            *HEADERS[media_type],
+            *((name.lower().encode(), value.encode()) for name, value in more.items()),
+        ]
+
+    async def __call__(
+        self,
+        scope: Scope,  # noqa: ARG002 - the shape of an ASGI application.
+        receive: Receive,  # noqa: ARG002
+        send: Send,
+    ) -> None:
+        start = {"type": "http.response.start", "status": self._status, "headers": self._headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": self._body})
+
+
+def _answer(result: ExecutionResult, media_type: str, *, began: bool) -> ASGIApp:
     errors = result.errors or []
     body: dict[str, Any] = {}
     if errors:
@@ -203,21 +237,12 @@ def _answer(result: ExecutionResult, media_type: str, *, began: bool) -> Respons
     if result.extensions:
         body["extensions"] = result.extensions
     status = 200 if executed or media_type == JSON else 400
-    return _json(body, status, media_type)
+    return _Json(body, status, media_type)
 
 
-def _refusal(refused: Refused, request_id: str, media_type: str) -> Response:
+def _refusal(refused: Refused, request_id: str, media_type: str) -> ASGIApp:
     """The answer to a request that did not come to be GraphQL: its status holds everywhere."""
     extensions = {"code": refused.code, "requestId": request_id}
     body = {"errors": [{"message": refused.message, "extensions": extensions}]}
-    response = _json(body, refused.status, media_type)
-    response.headers.update(refused.headers)
-    if refused.status == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    if refused.status == 503:
-        response.headers["Retry-After"] = "5"
-    return response
-
-
-def _json(body: dict[str, Any], status: int, media_type: str) -> Response:
-    return Response(written(body), status, HEADERS, media_type=f"{media_type}; charset=utf-8")
+    headers = {**refused.headers, **HEADERS_OF_STATUS.get(refused.status, {})}
+    return _Json(body, refused.status, media_type, headers=headers)
