@@ -63,6 +63,7 @@ async def _look(
         async with database.opened(
             settings.database_url, pool=2, name=_NAME, read_only=not chosen.repair
         ):
+            await database.assert_migrated()
             free = chosen.repair or await _is_free(settings)
             if chosen.repair and await _is_served(settings):
                 raise Stop(

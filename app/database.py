@@ -135,15 +135,7 @@ async def migrate(*, up_to: str | None = None) -> list[str]:
             applied.append(name)
 
     async def apply() -> None:
-        executor = MigrationExecutor(writer(), cast("dict[str, dict[Any, Any]]", APPS))
-        await executor.loader.build_graph()
-        known = executor.loader.disk_migrations.keys()
-        unknown = sorted(key.name for key in executor.loader.applied_migrations - known)
-        if unknown:
-            raise DatabaseUnavailable(
-                f"A newer version of Bindery changed the database ({', '.join(unknown)})."
-                " Start that version, or restore the backup from before it."
-            )
+        executor, _ = await _migrations()
         targets = None if up_to is None else [MigrationTarget("bindery", up_to)]
         await executor.migrate(targets, progress=note)
 
@@ -155,6 +147,30 @@ async def migrate(*, up_to: str | None = None) -> list[str]:
             with translated():
                 await apply()
     return applied
+
+
+async def assert_migrated() -> None:
+    """Raises DatabaseUnavailable unless the tables are those of this version."""
+    _, missing = await _migrations()
+    if missing:
+        raise DatabaseUnavailable(
+            f"The database is of an earlier version of Bindery ({missing[0]} is missing). Bring it"
+            " to this one with `bindery migrate`, or by starting a server."
+        )
+
+
+async def _migrations() -> tuple[MigrationExecutor, list[str]]:
+    """What applies migrations, and the names of those that are missing. Raises as `migrate`."""
+    executor = MigrationExecutor(writer(), cast("dict[str, dict[Any, Any]]", APPS))
+    await executor.loader.build_graph()
+    known, applied = executor.loader.disk_migrations.keys(), executor.loader.applied_migrations
+    unknown = sorted(key.name for key in applied - known)
+    if unknown:
+        raise DatabaseUnavailable(
+            f"A newer version of Bindery changed the database ({', '.join(unknown)})."
+            " Start that version, or restore the backup from before it."
+        )
+    return executor, sorted(key.name for key in known - applied)
 
 
 def writer() -> Connection:

@@ -75,7 +75,10 @@ def test_without_tables_it_says_that_it_could_not_look(
     """A database of no version is refused with status 2."""
     (tmp_path / "bindery.db").touch()
     assert cli.main(["fsck", "--data", str(tmp_path)]) == 2
-    assert "no such table" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "The database is of an earlier version of Bindery (m0001_initial is missing)." in said
+    assert "`bindery migrate`" in said
+    assert len(said.splitlines()) == 1
 
 
 def test_a_mistyped_folder_is_refused_and_not_made(
