@@ -35,6 +35,12 @@ SELECT (SELECT COUNT(*) FROM release_claim) AS there,
 """
 
 
+@pytest.fixture
+def migrated() -> bool:
+    """The tables are made here."""
+    return False
+
+
 @pytest.mark.parametrize("claims_first", [False, True])
 async def test_a_claim_beside_the_migration_is_counted(
     database_url: str, tmp_path: Path, claims_first: bool
