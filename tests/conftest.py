@@ -29,6 +29,11 @@ __all__ = ["database_url", "migrated", "postgres_server", "postgres_template", "
 _apps: dict[int, Starlette] = {}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Has the long tests begin first: one that began last would be waited for alone."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """The settings of the server under test."""

@@ -16,6 +16,8 @@ import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.client.conftest import command
 from tests.journeys.server import Place
 
@@ -86,6 +88,7 @@ def _pass(source: socket.socket, sink: socket.socket, count: Callable[[int], Non
             end.shutdown(socket.SHUT_RDWR)
 
 
+@pytest.mark.long
 def test_a_push_killed_again_and_again_sends_little_twice(
     place: Place, pem: Path, tmp_path: Path
 ) -> None:

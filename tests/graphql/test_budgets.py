@@ -153,6 +153,7 @@ def settings(settings: Settings, budgets: dict[str, int]) -> Settings:
     )
 
 
+@pytest.mark.long
 async def test_rows_do_not_add_statements(http: httpx.AsyncClient, budgets: dict[str, int]) -> None:
     few, many = await asked(http, FEW), await asked(http, MANY)
     counts = {name: (few[name], many[name]) for name in budgets}

@@ -229,6 +229,7 @@ def ordered(rows: Sequence[Any], order: str, *, descending: bool) -> list[str]:
     return names(reversed(rows) if descending else rows)
 
 
+@pytest.mark.long
 async def test_every_list_is_walked_in_every_order(api: Api) -> None:
     world = await build(api)
     for listed in LISTS:

@@ -67,6 +67,7 @@ async def _told_of(api: Api, id: str) -> list[int]:
     return seen
 
 
+@pytest.mark.long
 async def test_progress_is_told_at_least_every_256_mebibytes(settings: Settings) -> None:
     async with (
         served(settings) as address,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import httpx
+import pytest
 
 from app.server import Server
 from bench.fleet_reads import load, served, statements, tenant
@@ -24,6 +25,7 @@ SIMULATE = """query($input: SimulateReleaseInput!) { simulateRelease(input: $inp
 # Properties of generated fleets.
 
 
+@pytest.mark.long
 async def test_a_simulation_tells_what_the_release_then_does(
     http: httpx.AsyncClient, server: Server
 ) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+import pytest
 from graphql import (
     GraphQLArgument,
     GraphQLEnumType,
@@ -203,6 +204,7 @@ async def _owners(api: Api, place: Place, world: World) -> list[str | None]:
     return [owner for _, owner in sorted(counts, reverse=True)]
 
 
+@pytest.mark.long
 async def test_each_row_is_met_exactly_once(api: Api) -> None:
     world = await build(api, size=4)
     introspection: Any = await api.ask(get_introspection_query(input_value_deprecation=True))

@@ -18,6 +18,7 @@ def _played(first: int, cases: int) -> list[str]:
 
 
 @pytest.mark.parametrize("first", [0, executors.BLOCK], ids=["sqlite", "postgres"])
+@pytest.mark.long
 def test_nothing_is_found_in_a_few_cases(first: int) -> None:
     assert _played(first, 150) == []
 

@@ -24,6 +24,7 @@ def played(first: int = 0) -> list[str]:
     return turn.found
 
 
+@pytest.mark.long
 def test_nothing_is_found_in_a_few_cases() -> None:
     assert played() == []
 

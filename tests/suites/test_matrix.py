@@ -20,6 +20,7 @@ def _played(place: str, cases: int) -> list[str]:
     return turn.found
 
 
+@pytest.mark.long
 def test_a_role_that_is_not_asked_for_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _played("Release.cohort", 2) == []
     monkeypatch.setattr(Context, "require_reader", lambda _: None)
@@ -27,6 +28,7 @@ def test_a_role_that_is_not_asked_for_is_found(monkeypatch: pytest.MonkeyPatch) 
     assert finding.endswith("Release.cohort for DEVICE: ok, and not FORBIDDEN")
 
 
+@pytest.mark.long
 def test_subscriptions_and_sockets_are_asked_for() -> None:
     assert _played("Subscription.binaryChanged", 2) == []
     assert _played("WebSocket /graphql", 1) == []

@@ -57,6 +57,7 @@ async def test_the_first_versions_data_answers_as_it_did(
     assert place.said("fsck", "--deep") == (0, "")
 
 
+@pytest.mark.long
 async def test_a_migration_killed_at_any_moment_goes_on(
     database_url: str, kind: str, tmp_path: Path
 ) -> None:

@@ -45,6 +45,7 @@ def error_code(answer: bytes) -> str:
     return code
 
 
+@pytest.mark.long
 def test_good_requests_are_answered_beside_half_open_ones(tmp_path: Path) -> None:
     running = Running(tmp_path, fork=True)
     with running.started(running.create_key()) as place:

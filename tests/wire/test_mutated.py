@@ -32,6 +32,7 @@ def test_every_route_is_asked(tmp_path: Path) -> None:
     assert len(routes) > 6
 
 
+@pytest.mark.long
 def test_nothing_is_found_in_a_few_cases() -> None:
     turn = Turn("S5", 0, 200, seed=1, seconds=120)
     mutated.play(turn)
