@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from secrets import token_hex
 from typing import Any, Final
-from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -54,7 +54,7 @@ class AccessLog:
             return
         if self._proxies:
             see_through(scope, self._proxies)
-        id = scope.setdefault("state", {}).setdefault("request_id", _chosen(scope) or uuid4().hex)
+        id = scope.setdefault("state", {}).setdefault("request_id", _chosen(scope) or token_hex(16))
         request_id.set(id)
         seen = _Seen(send, id)
         at, begun = time.time(), time.perf_counter()
@@ -91,7 +91,7 @@ class _Seen:
         self.bytes = 0
         self.complete = False
 
-    async def __call__(self, message: Message) -> None:
+    def __call__(self, message: Message) -> Awaitable[None]:
         match message["type"]:
             case "http.response.start" | "websocket.http.response.start":
                 self.status = message["status"]
@@ -105,7 +105,7 @@ class _Seen:
                 self.bytes += len(message.get("bytes") or (message.get("text") or "").encode())
             case "websocket.close" if self.status is None:
                 self.status, self.complete = 403, True
-        await self._send(message)
+        return self._send(message)
 
 
 def _tell(scope: Scope, seen: _Seen, *, at: float, seconds: float) -> None:

@@ -54,15 +54,16 @@ class DeadlineProtocol(HttpToolsProtocol):
                 limit = f"The headers are larger than the limit of {HEADER_BYTES} bytes."
                 self._refuse(431, "HEADERS_TOO_LARGE", limit)
                 return
+            # Nearly all requests come in one piece, and need no timer.
+            self._wait()
         answered = self.cycle is not None and self.cycle.response_complete
         if answered and self.timeout_keep_alive_task is None:
             self._wait()
 
     def on_message_begin(self) -> None:
-        """Begins to wait for the headers of a further request."""
+        """Begins to take the headers of a further request."""
         super().on_message_begin()
         self._head = 0
-        self._wait()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Takes a header; one after the body is none, and could grow without an end."""
