@@ -65,9 +65,9 @@ $(STAMP): requirements/dev.txt pyproject.toml | $(BIN)/python
 
 install: $(STAMP) ## Create .venv with the locked dependencies and the project.
 
+run: export BINDERY_LOG_FORMAT ?= console
 run: install explorer-or-none ## Serve the demo data at http://127.0.0.1:8000 (PORT=, DATA=).
-	BINDERY_LOG_FORMAT=$${BINDERY_LOG_FORMAT:-console} \
-		$(BIN)/bindery serve --demo --host 127.0.0.1 --port '$(PORT)' --data '$(DATA)'
+	@exec $(BIN)/bindery serve --demo --host 127.0.0.1 --port '$(PORT)' --data '$(DATA)'
 
 # What is built says by its time whether it is older than what it was built from.
 $(EXPLORER)/node_modules/.installed: $(EXPLORER)/package.json $(EXPLORER)/package-lock.json
