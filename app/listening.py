@@ -14,7 +14,6 @@ import uvicorn
 from starlette.applications import Starlette
 
 from app.console import Stop, reason
-from app.graphql.transport import MAX_BODY
 from app.http.protocol import DeadlineProtocol, SocketProtocol
 
 SHUTDOWN_SECONDS = 5
@@ -56,7 +55,7 @@ class Listening(uvicorn.Server):
                 app,
                 http=DeadlineProtocol,
                 ws=SocketProtocol,
-                ws_max_size=MAX_BODY,
+                ws_max_size=app.state.server.settings.limit_body,
                 lifespan="off",
                 access_log=False,
                 proxy_headers=False,

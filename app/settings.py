@@ -107,6 +107,7 @@ class Settings:
     )
     rate_requests: int = _setting(60_000, "Requests that an API key may send within a minute.")
     rate_cost: int = _setting(20_000_000, "Cost that an API key may ask for within a minute.")
+    limit_body: int = _setting(1 << 20, "The most bytes of the body of a GraphQL request.")
     limit_characters: int = _setting(64_000, "The most characters of a GraphQL document.")
     limit_tokens: int = _setting(2_000, "The most tokens of a document.")
     limit_depth: int = _setting(15, "How deep fields may be in fields of an operation.")

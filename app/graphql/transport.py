@@ -21,7 +21,6 @@ from app.rules.errors import Unauthenticated
 
 GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 JSON: Final = "application/json"
-MAX_BODY: Final = 1 << 20
 MAX_NESTING: Final = 80
 """How deep a body nests at most: the 64 levels of metadata, and what stands around them."""
 _RANGES: Final = {
@@ -112,8 +111,11 @@ def bearer(authorization: str) -> str:
     return secret
 
 
-async def read_operation(sent: Sent, documents: Documents) -> Operation:
-    """The operation that a GET or POST asks for. Raises Refused, ClientDisconnect."""
+async def read_operation(sent: Sent, documents: Documents, *, most: int) -> Operation:
+    """The operation that a GET or POST asks for; a body has at most so many bytes.
+
+    Raises Refused, ClientDisconnect.
+    """
     if sent.method == "GET":
         asked: dict[str, Any] = dict(QueryParams(sent.query_string))
         for name in ("variables", "extensions"):
@@ -121,7 +123,7 @@ async def read_operation(sent: Sent, documents: Documents) -> Operation:
                 asked[name] = read_json(asked[name].encode(), f"The parameter `{name}`")
     else:
         _check_headers(sent.headers)
-        asked = read_json(await _body(sent), "The body")
+        asked = read_json(await _body(sent, most), "The body")
         if not isinstance(asked, dict):
             raise Refused(400, "BAD_REQUEST", "The body must be a JSON object.")
     return operation_of(asked, documents)
@@ -181,24 +183,24 @@ def _check_headers(headers: Mapping[str, str]) -> None:
         )
 
 
-async def _body(sent: Sent) -> bytes:
+async def _body(sent: Sent, most: int) -> bytes:
     declared = sent.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > MAX_BODY:
-        raise _too_large()
+    if declared.isdigit() and int(declared) > most:
+        raise _too_large(most)
     body, more = bytearray(), True
     while more:
         message = await sent.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         body += message.get("body", b"")
-        if len(body) > MAX_BODY:
-            raise _too_large()
+        if len(body) > most:
+            raise _too_large(most)
         more = message.get("more_body", False)
     return bytes(body)
 
 
-def _too_large() -> Refused:
-    limit = f"The body is larger than the limit of {MAX_BODY} bytes."
+def _too_large(most: int) -> Refused:
+    limit = f"The body is larger than the limit of {most} bytes."
     return Refused(413, "BODY_TOO_LARGE", limit)
 
 

@@ -134,7 +134,8 @@ class GraphQLView:
         """The operation, unless its bytes are too long in coming. Raises Refused."""
         try:
             with Deadline(BODY_SECONDS):
-                return await read_operation(sent, self._documents)
+                most = self._server.settings.limit_body
+                return await read_operation(sent, self._documents, most=most)
         except TimeoutError as error:
             raise Refused(
                 408,

@@ -68,6 +68,10 @@ async def test_each_limit_of_an_operation_is_a_setting(settings: Settings, plann
         both = "a: unpinDevice(input: {deviceId: 1}) { errors { code } }"
         (error,) = (await api.post(f"mutation {{ {both} b: {both[3:]} }}")).json()["errors"]
         assert error["extensions"]["limit"] == "mutations"
+    async with _client(replace(settings, planner=planner, limit_body=100)) as api:
+        answer = await api.post(f"{{ viewer {{ id }} }} #{'x' * 100}")
+        assert answer.status_code == 413
+        assert "100 bytes" in answer.json()["errors"][0]["message"]
     # A limit can be raised as well.
     async with _client(replace(settings, planner=planner, limit_depth=40)) as api:
         deep = "binaries(first: 1) { nodes { artifactVersion { " * 6 + "id" + " } } }" * 6

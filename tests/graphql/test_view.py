@@ -12,12 +12,14 @@ import httpx
 import pytest
 
 from app.graphql import view
-from app.graphql.transport import GRAPHQL_RESPONSE, JSON, MAX_BODY, negotiate
+from app.graphql.transport import GRAPHQL_RESPONSE, JSON, negotiate
+from app.settings import Settings
 from tests.api import Api
 
 # The door is the same whatever the database; what differs is tried with the table of bad inputs.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
+MAX_BODY = Settings().limit_body
 VIEWER = "{ viewer { name } }"
 TOLD = {"viewer": {"name": "test"}}
 CREATE = 'mutation { createArtifact(input: {name: "new"}) { artifact { name } errors { code } } }'
