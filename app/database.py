@@ -270,7 +270,9 @@ async def _notify(notices: Sequence[Notice], *, using: Connection) -> None:
 async def drain() -> None:
     """Waits until every unit of work under way has ended."""
     while _pending:
-        await asyncio.gather(*_pending, return_exceptions=True)
+        # `gather` gives the loop no turn where all have just ended, from Python 3.12 on, and so
+        # they would never leave the set.
+        await asyncio.wait(_pending)
 
 
 async def query(

@@ -79,6 +79,16 @@ async def test_many_cancelled_callers_give_all_connections_back(opened: str) -> 
     assert len(await _names()) == 40
 
 
+async def test_what_has_just_ended_is_not_waited_for_again_and_again(opened: str) -> None:
+    """The loop takes note of an end at its next turn, which waiting has to give it."""
+    ended = asyncio.create_task(asyncio.sleep(0))
+    await ended
+    database._pending.add(ended)
+    ended.add_done_callback(database._pending.discard)
+    await database.drain()
+    assert not database._pending
+
+
 async def test_closing_waits_for_what_a_cancelled_caller_began(database_url: str) -> None:
     async with database.opened(database_url):
         await database.migrate()

@@ -19,6 +19,7 @@ import pytest
 
 from app import database, models
 from app.actions import poll
+from app.dialect import bound
 from app.main import create_app, running
 from app.rules.prn import Kind, format_prn
 from app.settings import Settings
@@ -140,7 +141,8 @@ async def test_what_a_phase_counts_is_kept(api: Api) -> None:
         await api.ask(query, id=device)
     counting = [one for one in seen.run if "FROM cohort_devices" in one[0]]
     assert len(counting) == 1, seen.texts
-    locked = poll._CLAIMS, [str(claim.organization_id), str(claim.release_id)]
+    embedded = database.dialect(database.reader()) == "sqlite"
+    locked = bound(poll._CLAIMS, [claim.organization_id, claim.release_id], embedded=embedded)
     for sql, values in [*counting, locked]:
         assert {"release_claim_count"} <= await read(sql, values) <= KEPT
 
