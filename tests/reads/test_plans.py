@@ -39,7 +39,7 @@ TOUCHED: Final = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Inde
 WHOLE_FLEET: Final = {"Q6": {"device", "release_claim"}}
 """What a question has to read as a whole: Q6 counts what happens to every device."""
 
-KEPT: Final = {"cohort_devices", "release", "release_claim_count"}
+KEPT: Final = {"cohort", "cohort_devices", "release", "release_claim_count"}
 """Where the numbers are that a phase goes by: no table that has a row for each device."""
 
 LISTS: Final = {
@@ -152,7 +152,7 @@ async def read(sql: str, values: list[Any]) -> set[str]:
     connection = database.reader()
     if database.dialect(connection) == "sqlite":
         steps = await connection.execute_query_dict(f"EXPLAIN QUERY PLAN {sql}", values)
-        names = dict(re.findall(r"FROM (\w+)(?: (\w+))?", sql))
+        names = dict(re.findall(r"(?:FROM|JOIN) (\w+)(?: (?!WHERE)(\w+))?", sql))
         aliases = {alias or table: table for table, alias in names.items()}
         told = (re.match(r"(?:SCAN|SEARCH) (\w+)", step["detail"]) for step in steps)
         return {aliases[one[1]] for one in told if one}
