@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -47,7 +49,6 @@ class Planner:
 
         It declines whatever has an error in it, so that errors have one source.
         """
-        before = context.spent.cost if context.spent else 0
         try:
             result = await self._answer(operation, context)
         except Declined as declined:
@@ -61,8 +62,6 @@ class Planner:
             context.server.metrics.plans.planned()
             return result
         context.server.metrics.plans.declined(reason)
-        if context.spent:
-            context.spent.cost = before
         return None
 
     async def _answer(self, operation: Operation, context: Context) -> ExecutionResult:
@@ -87,13 +86,11 @@ class Planner:
         )
         if isinstance(variables, list):
             raise Declined("variables")
-        if context.spent:
-            # A field of the answer tells what was spent, this operation included.
-            context.spent.cost += cost
         postgres = database.dialect(database.reader()) == "postgres"
         context.limit_time()
-        plan = self._plan(known, variables, context, postgres=postgres)
-        (data,) = await plan.build(Run(context, variables), [_QUERY])
+        with _charged(context, cost):
+            plan = self._plan(known, variables, context, postgres=postgres)
+            (data,) = await plan.build(Run(context, variables), [_QUERY])
         context.server.metrics.operation(label, cost=cost)
         context.label = label
         return ExecutionResult(data, None, {"cost": {"requested": cost, "limit": limits.cost}})
@@ -124,6 +121,23 @@ class Planner:
             if isinstance(one, FragmentDefinitionNode)
         }
         return Known(operation, fragments, sorted(variables_in(document, in_directives=True)))
+
+
+@contextmanager
+def _charged(context: Context, cost: int) -> Iterator[None]:
+    """Adds a cost to what the key has spent: a field of the answer tells it, this one included.
+
+    A decline takes it back, as the reference executor adds it again. Other requests of the key may
+    have added theirs meanwhile, and these stay.
+    """
+    if context.spent:
+        context.spent.cost += cost
+    try:
+        yield
+    except Exception:
+        if context.spent:
+            context.spent.cost -= cost
+        raise
 
 
 @dataclass

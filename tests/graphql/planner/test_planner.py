@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from graphql import (
@@ -19,6 +21,7 @@ from graphql import (
 from app import database
 from app.graphql.transport import Operation
 from app.rules.access import Role
+from app.rules.prn import Kind, format_prn
 from app.server import Server
 from tests.api import Api
 from tests.graphql import world
@@ -110,6 +113,27 @@ async def test_what_is_declined_costs_no_more(executors: Both) -> None:
     assert await executors.planner.answer(refused, context) is None
     assert context.spent is not None
     assert context.spent.cost == 0
+
+
+async def test_a_decline_leaves_what_other_queries_of_the_key_cost(
+    executors: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = executors.context()
+    fetch = database.fetch
+
+    async def meanwhile(*asked: Any) -> Any:
+        monkeypatch.setattr(database, "fetch", fetch)
+        other = Operation("{ products(first: 60) { nodes { id } } }", None, None)
+        assert await executors.planner.answer(other, replace(context)) is not None
+        return await fetch(*asked)
+
+    monkeypatch.setattr(database, "fetch", meanwhile)
+    unknown = format_prn(Kind.PRODUCT, executors.actor.organization_id, uuid4())
+    refused = Operation("query($id: ID!) { product(id: $id) { id } }", {"id": unknown}, None)
+    assert await executors.planner.answer(refused, context) is None
+    assert plans(executors.server, "declined", "refused") == 1
+    assert context.spent is not None
+    assert context.spent.cost == 61
 
 
 async def test_a_fault_of_a_plan_is_logged_and_not_seen(
