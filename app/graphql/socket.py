@@ -13,7 +13,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 from starlette.datastructures import State
-from strawberry.asgi import GraphQL
+from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
@@ -39,6 +39,19 @@ FORBIDDEN = 4403
 """How the protocol ends a connection whose key is not good."""
 TRY_AGAIN = 1013
 """How a WebSocket ends where the same may be good a little later."""
+
+
+LONGEST_REASON = 123
+"""So many bytes of UTF-8 hold why a WebSocket ends."""
+
+
+class Connection(ASGIWebSocketAdapter):
+    """What is sent on a WebSocket."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Ends it. A reason may repeat what a client sent: too much, or what UTF-8 can't hold."""
+        told = reason.encode(errors="replace")[:LONGEST_REASON]
+        await super().close(code, told.decode(errors="ignore"))
 
 
 @dataclass
@@ -112,6 +125,7 @@ class Socket(GraphQL[Context, None]):
     """The WebSocket endpoint: subscriptions only, by the key in `connection_init`."""
 
     graphql_transport_ws_handler_class = Conversation
+    websocket_adapter_class = Connection
 
     def __init__(self, server: Server, *, documents: Documents, rates: Rates) -> None:
         super().__init__(

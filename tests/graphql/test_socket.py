@@ -190,6 +190,24 @@ async def test_only_trusted_documents_are_followed_where_only_these_are_taken(
         assert await talk.hear() == {"type": "pong"}
 
 
+async def test_a_closing_has_room_for_what_it_repeats(settings: Settings) -> None:
+    async with greeted(settings) as (_, api):
+        for text in ("\ud800", "x" * 200, "é" * 100):
+            subscribe = {"type": "subscribe", "id": text, "payload": {"query": EVENTS}}
+            refused = (
+                ([{"type": text}], 4400, "Unknown message type: "),
+                ([subscribe, subscribe], 4409, "Subscriber for "),
+            )
+            for messages, code, reason in refused:
+                async with talking(api) as talk:
+                    await talk.hear()
+                    for message in messages:
+                        await talk.say(message)
+                    closed = await talk.closed()
+                    assert closed[0] == code
+                    assert closed[1].startswith(reason)
+
+
 async def test_the_closing_says_what_is_wrong_with_a_key(settings: Settings) -> None:
     async with greeted(settings) as (_, api):
         async with talking(api, "bky_" + "x" * 43) as talk:
