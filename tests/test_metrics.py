@@ -91,6 +91,21 @@ async def test_what_is_asked_has_few_names(api: Api, http: httpx.AsyncClient) ->
     assert numbers["bindery_errors_total GRAPHQL_PARSE_FAILED graphql"] == 1
 
 
+async def test_a_query_that_two_executors_take_up_is_counted_once(
+    api: Api, http: httpx.AsyncClient
+) -> None:
+    product = await api.product()
+    query = "query($id: ID!) { product(id: $id) { id } }"
+    # A plan finds nothing, and leaves it to the reference executor to say so.
+    unknown = f"{product[: -len('0000')]}0000"
+    error = await api.refused(query, id=unknown)
+    assert error["extensions"]["code"] == "NOT_FOUND"
+    numbers = await told(http)
+    assert numbers["bindery_plans_total declined refused"] == 1
+    assert numbers["bindery_operations_total product"] == 1
+    assert numbers["bindery_operation_seconds_count product"] == 1
+
+
 async def test_errors_are_counted_at_every_door(api: Api, http: httpx.AsyncClient) -> None:
     await api.fail("createProduct", "product { id }", name="", target="portable")
     await Api(http, "bky_" + "x" * 43).post("{ binaries { totalCount } }")

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from app import engine
+from app.server import Server
 from app.settings import Settings
 from tests.api import Api
 
@@ -63,6 +64,19 @@ async def test_a_query_that_waits_for_the_database_is_ended(
         assert (strict.status_code, strict.json()["data"]) == (200, None)
     assert await api.ask(ASKED) == before
     assert len(asyncio.all_tasks()) <= tasks
+
+
+async def test_what_is_ended_is_counted_by_its_name(
+    server: Server, api: Api, blocked: asyncpg.Connection[Any]
+) -> None:
+    async with blocked.transaction():
+        await blocked.execute("LOCK TABLE binary_record IN ACCESS EXCLUSIVE MODE")
+        error = await api.refused(ASKED)
+    assert error["extensions"]["code"] == "QUERY_TIMEOUT"
+    told = server.metrics.registry.get_sample_value
+    for metric in ("bindery_operations_total", "bindery_operation_seconds_count"):
+        assert told(metric, {"operation": "binaries"}) == 1
+        assert told(metric, {"operation": "refused"}) is None
 
 
 async def test_a_write_is_never_ended(api: Api, blocked: asyncpg.Connection[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,12 +88,9 @@ class Planner:
         if isinstance(variables, list):
             raise Declined("variables")
         postgres = database.dialect(database.reader()) == "postgres"
-        context.limit_time()
-        with _charged(context, cost):
+        with _let_in(context, label, cost=cost):
             plan = self._plan(known, variables, context, postgres=postgres)
             (data,) = await plan.build(Run(context, variables), [_QUERY])
-        context.server.metrics.operation(label, cost=cost)
-        context.label = label
         return ExecutionResult(data, None, {"cost": {"requested": cost, "limit": limits.cost}})
 
     def _plan(self, known: Known, variables: Any, context: Context, *, postgres: bool) -> Builder:
@@ -124,20 +122,27 @@ class Planner:
 
 
 @contextmanager
-def _charged(context: Context, cost: int) -> Iterator[None]:
-    """Adds a cost to what the key has spent: a field of the answer tells it, this one included.
+def _let_in(context: Context, label: str, *, cost: int) -> Iterator[None]:
+    """Limits a query's time, charges its key, and counts it, be it answered or ended too late.
 
-    A decline takes it back, as the reference executor adds it again. Other requests of the key may
-    have added theirs meanwhile, and these stay.
+    A decline takes that back, as the reference executor lets the query in anew.
     """
+    context.label = label
+    context.limit_time()
     if context.spent:
+        # A field of the answer tells what was spent, this operation included.
         context.spent.cost += cost
     try:
         yield
     except Exception:
         if context.spent:
+            # Other requests of the key may have added theirs meanwhile: these stay.
             context.spent.cost -= cost
         raise
+    except asyncio.CancelledError:
+        context.server.metrics.operation(label, cost=cost)
+        raise
+    context.server.metrics.operation(label, cost=cost)
 
 
 @dataclass
