@@ -6,6 +6,7 @@ what its key may ask for within a minute.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from json import JSONDecodeError
@@ -14,12 +15,14 @@ from uuid import uuid4
 
 from starlette.datastructures import State
 from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
+from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
 )
 from strawberry.types.unset import UNSET
 
+from app import tracing
 from app.actions.access import authenticate
 from app.actions.unit import Actor
 from app.graphql.context import Context
@@ -32,15 +35,16 @@ from app.rules.access import Role
 from app.rules.refusal import BinderyError
 from app.server import Server
 
+log = logging.getLogger(__name__)
 MAX_SUBSCRIPTIONS = 20
 """How many operations one WebSocket may have under way."""
 INIT_SECONDS = 5.0
 FORBIDDEN = 4403
 """How the protocol ends a connection whose key is not good."""
+FAILED = 1011
+"""How a WebSocket ends where the server failed."""
 TRY_AGAIN = 1013
 """How a WebSocket ends where the same may be good a little later."""
-
-
 LONGEST_REASON = 123
 """So many bytes of UTF-8 hold why a WebSocket ends."""
 
@@ -76,9 +80,15 @@ class Conversation(BaseGraphQLTransportWSHandler[Context, None]):
         """Takes the key; a refusal's code is the reason of the closing."""
         try:
             await super().handle_connection_init(message)
+        except WebSocketDisconnected:
+            raise
         except BinderyError as error:
             passing = error.http_status == 503
-            await self.websocket.close(TRY_AGAIN if passing else FORBIDDEN, error.code)
+            await self._end(TRY_AGAIN if passing else FORBIDDEN, error.code)
+        except Exception:
+            context = cast("SocketContext", self.context)
+            log.exception("request %s failed", context.state.request_id)
+            await self._end(FAILED, BinderyError.code)
 
     async def handle_subscribe(self, message: Any) -> None:
         """Begins an operation, or tells why not; the connection goes on."""
@@ -92,6 +102,13 @@ class Conversation(BaseGraphQLTransportWSHandler[Context, None]):
             operation = {"variables": asked.variables, "operationName": asked.name}
             message = {**message, "payload": {"query": asked.query, **operation}}
         await super().handle_subscribe(message)
+
+    async def _end(self, status: int, code: str) -> None:
+        """Ends the connection by a refusal, which is counted and traced as one over HTTP is."""
+        context = cast("SocketContext", self.context)
+        context.server.metrics.error("graphql", code)
+        tracing.refused(code)
+        await self.websocket.close(status, code)
 
     async def _refuse(self, id: str, error: Refused) -> None:
         context = cast("SocketContext", self.context)

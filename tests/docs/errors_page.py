@@ -35,7 +35,8 @@ refused has changed nothing.
   request or its key is refused.
 - **On a WebSocket**, an operation that is refused gets an `error` message with such errors, and the
   connection goes on. What is no message of the protocol closes it with 4400; a key that is not good
-  with 4403, and the code as the reason; a database that does not answer with 1013: come again.
+  with 4403, and the code as the reason; a database that does not answer with 1013: come again; a
+  failure of the server with 1011.
 - **On upload and download URLs**, the body has the same form as a top-level error, and the status
   is the code's.
 

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+from prometheus_client.parser import text_string_to_metric_families
 
 from app.rules.failures import DatabaseUnavailable
 from app.settings import Settings
@@ -81,6 +82,18 @@ async def greeted(settings: Settings) -> AsyncIterator[tuple[Talk, Api]]:
         async with talking(api) as talk:
             assert await talk.hear() == {"type": "connection_ack"}
             yield talk, api
+
+
+async def counted(api: Api, code: str) -> float:
+    """How many errors of a code the server has told."""
+    told = (await api.http.get("/metrics")).text
+    samples = {
+        sample.labels["code"]: sample.value
+        for family in text_string_to_metric_families(told)
+        for sample in family.samples
+        if sample.name == "bindery_errors_total"
+    }
+    return samples.get(code, 0)
 
 
 NO_MESSAGES: tuple[Any, ...] = (
@@ -216,6 +229,7 @@ async def test_the_closing_says_what_is_wrong_with_a_key(settings: Settings) -> 
         await api.do("revokeApiKey", "apiKey { id }", apiKeyId=viewer)
         async with talking(api) as talk:
             assert await talk.closed() == (4403, "KEY_REVOKED")
+        assert await counted(api, "UNAUTHENTICATED") == await counted(api, "KEY_REVOKED") == 1
 
 
 async def test_without_a_database_a_client_is_to_come_again(
@@ -229,3 +243,21 @@ async def test_without_a_database_a_client_is_to_come_again(
         monkeypatch.setattr("app.graphql.socket.authenticate", away)
         async with talking(api) as talk:
             assert await talk.closed() == (1013, "DATABASE_UNAVAILABLE")
+
+
+async def test_a_failure_of_the_server_is_logged_and_told_as_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with greeted(settings) as (_, api):
+
+        async def broken(*_: Any, request_id: str, **__: Any) -> Any:
+            raise KeyError(request_id)
+
+        monkeypatch.setattr("app.graphql.socket.authenticate", broken)
+        async with talking(api) as talk:
+            assert await talk.closed() == (1011, "INTERNAL_SERVER_ERROR")
+        assert await counted(api, "INTERNAL_SERVER_ERROR") == 1
+    (failed,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert failed.exc_info
+    (request_id,) = failed.exc_info[1].args if failed.exc_info[1] else ()
+    assert failed.getMessage() == f"request {request_id} failed"

@@ -103,3 +103,13 @@ async def test_subscriptions_by_a_websocket_are_spans_below_its_own(
     assert below(exporter, span) == ["SELECT binary_record"]
     assert attributes(request) == http("/graphql", method="GET", status=101)
     assert "subscription binaryChanged" in below(exporter, request)
+
+
+async def test_a_websocket_whose_key_is_refused_tells_so(
+    address: str, exporter: InMemorySpanExporter
+) -> None:
+    socket = await socket_of(address, "bky_" + "x" * 43)
+    await socket.wait_closed()
+    request = await ended(exporter, "GET /graphql")
+    told = {"bindery.error_codes": ("UNAUTHENTICATED",)}
+    assert attributes(request) == http("/graphql", method="GET", status=101) | told
