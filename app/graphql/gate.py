@@ -172,13 +172,17 @@ def measured(
 ) -> tuple[int, str]:
     """The cost of a text's operation, and its name among the metrics. Raises TooComplex.
 
-    Both are kept by the variables that are numbers: the guard looks at these, and into lists.
+    Both are kept by the variables that the operation declares and that were sent. The guard looks
+    at numbers, and into lists; of anything else, null too, it is enough that it was sent: the
+    default does not hold then.
     """
-    if any(isinstance(value, list | dict) for value in variables.values()):
-        return _judged(schema, text, name, variables, limits)
-    wholes = ((name, whole(value)) for name, value in variables.items())
-    numbers = ((name, value) for name, value in wholes if value is not None)
-    return _measured(schema, text, name, tuple(numbers), limits)
+    definitions = chosen(parsed(text, limits), name).variable_definitions or ()
+    declared = [one.variable.name.value for one in definitions]
+    sent = {one: variables[one] for one in declared if one in variables}
+    if any(isinstance(value, list | dict) for value in sent.values()):
+        return _judged(schema, text, name, sent, limits)
+    numbers = tuple((one, whole(value)) for one, value in sent.items())
+    return _measured(schema, text, name, numbers, limits)
 
 
 @lru_cache(4 * KEPT)
@@ -186,7 +190,7 @@ def _measured(
     schema: GraphQLSchema,
     text: str,
     name: str | None,
-    numbers: tuple[tuple[str, int], ...],
+    numbers: tuple[tuple[str, int | None], ...],
     limits: Limits,
 ) -> tuple[int, str]:
     return _judged(schema, text, name, dict(numbers), limits)

@@ -15,6 +15,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 from graphql import (
+    GRAPHQL_MAX_INT,
+    GRAPHQL_MIN_INT,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
@@ -254,9 +256,10 @@ class Guard:
 
 def whole(value: Any) -> int | None:
     """The number of a variable, if it is one that an `Int` takes: 100.0 is 100."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    fits = GRAPHQL_MIN_INT <= value <= GRAPHQL_MAX_INT
+    return int(value) if fits and value == int(value) else None
 
 
 def _elements_of(value: Any) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import time
+import tracemalloc
+from collections.abc import Callable
 
 import pytest
 from graphql import get_introspection_query, parse
 
-from app.graphql.gate import parsed, validated
-from app.graphql.guard import DEFAULT, Guard, Limits, TooComplex
+from app.graphql.gate import measured, parsed, validated
+from app.graphql.guard import DEFAULT, Guard, Limits, TooComplex, whole
 from app.graphql.overlaps import MOST_FIELDS, Overlaps
 from app.graphql.schema import schema
 
@@ -41,6 +44,70 @@ def judged(text: str, limits: Limits | None = None, **variables: object) -> int:
 )
 def test_costs_are_those_of_the_formula(text: str, cost: int) -> None:
     assert judged(text, n=4) == cost
+
+
+ABSENT = object()
+
+
+@pytest.mark.parametrize("default", ["", " = 1", " = null"])
+@pytest.mark.parametrize("value", [ABSENT, None, 7, 7.0, 7.5, "7", True, [7, 7], 10**12, 0])
+def test_what_is_kept_is_what_the_guard_finds(value: object, default: str) -> None:
+    text = f"query($n: Int{default}) {{ binaries(first: $n) {{ nodes {{ labels(a: $n) }} }} }}"
+    sent = {} if value is ABSENT else {"n": value}
+    for _ in range(2):
+        cost, _label = measured(SCHEMA, text, None, sent, DEFAULT)
+        assert cost == judged(text, None, **sent)
+
+
+def test_null_is_not_the_default() -> None:
+    text = "query($n: Int = 1) { binaries(first: $n) { nodes { id } } }"
+    costs = [measured(SCHEMA, text, None, sent, DEFAULT)[0] for sent in ({}, {"n": None}, {})]
+    # Null is sent as null, and a page without a size has 50.
+    assert costs == [2, 51, 2]
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        (3, 3),
+        (3.0, 3),
+        (-1, -1),
+        (2**31 - 1, 2**31 - 1),
+        (2**31, None),
+        pytest.param(10**4_000, None, id="4,000 digits"),
+        (1e300, None),
+        (float("inf"), None),
+        (float("nan"), None),
+        (3.5, None),
+        (True, None),
+        ("3", None),
+        (None, None),
+    ],
+)
+def test_a_whole_number_is_one_that_an_int_takes(value: object, number: int | None) -> None:
+    assert whole(value) == number
+
+
+def left_by(act: Callable[[], object]) -> int:
+    """How many bytes are taken after an act that were not before."""
+    tracemalloc.start()
+    try:
+        act()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+
+def test_variables_that_nobody_declared_are_not_kept() -> None:
+    text = "query($n: Int) { binaries(first: $n) { nodes { name: id } } }"
+    measured(SCHEMA, text, None, {"n": 3}, DEFAULT)
+
+    def ask() -> None:
+        sent = {f"v{number}": number for number in range(20_000)}
+        measured(SCHEMA, text, None, {"n": 3, **sent}, DEFAULT)
+
+    assert left_by(ask) < 20_000
 
 
 def test_elements_of_lists_in_arguments_cost() -> None:

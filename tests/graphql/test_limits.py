@@ -79,6 +79,22 @@ async def test_each_limit_of_an_operation_is_a_setting(settings: Settings, plann
         assert answer["data"] == {"binaries": {"nodes": []}}
 
 
+@pytest.mark.parametrize("planner", [True, False])
+async def test_a_page_whose_size_is_sent_as_null_counts_as_it_is_read(
+    settings: Settings, planner: bool
+) -> None:
+    query = "query($n: Int = 1) { products(first: $n) { nodes { name } } }"
+    async with _client(replace(settings, planner=planner)) as api:
+        for name in ("one", "two"):
+            await api.product(name)
+        headers = {"authorization": f"Bearer {api.key}"}
+        for variables, cost, read in (({}, 2, 1), ({"n": None}, 51, 2), ({}, 2, 1)):
+            sent = {"query": query, "variables": variables}
+            answer = (await api.http.post("/graphql", json=sent, headers=headers)).json()
+            assert len(answer["data"]["products"]["nodes"]) == read
+            assert answer["extensions"]["cost"]["requested"] == cost
+
+
 async def test_trusted_documents_are_named_by_their_hash(
     settings: Settings, tmp_path: Path
 ) -> None:
