@@ -65,8 +65,6 @@ class Gate(SchemaExtension):
         """Takes the document from those that are kept, or parses and judges it."""
         execution = self.execution_context
         text, limits = execution.query or "", execution.context.limits
-        if len(text) > limits.characters:
-            raise TooComplex("characters", len(text), limits.characters)
         schema = execution.schema._schema
         document = parsed(text, limits)
         operation = chosen(document, execution._provided_operation_name)
@@ -126,9 +124,16 @@ def _is_wide(value: object) -> bool:
     return isinstance(value, list) and any(map(_is_wide, value))
 
 
-@lru_cache(KEPT)
 def parsed(text: str, limits: Limits) -> DocumentNode:
-    """The document of a text, unless it would be slow to validate. Raises GraphQLError."""
+    """The document of a text, unless it would be slow to judge. Raises GraphQLError."""
+    # Before the cache looks: it would take a text of any length for its key.
+    if len(text) > limits.characters:
+        raise TooComplex("characters", len(text), limits.characters)
+    return _parsed(text, limits)
+
+
+@lru_cache(KEPT)
+def _parsed(text: str, limits: Limits) -> DocumentNode:
     try:
         # The library takes `{ viewer {} }` as well, which no specification has so far.
         document = parse(text, max_tokens=limits.tokens, allow_empty_selection_sets=False)

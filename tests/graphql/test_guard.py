@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from graphql import get_introspection_query, parse
 
-from app.graphql.gate import measured, parsed, validated
+from app.graphql.gate import kind_of, measured, parsed, validated
 from app.graphql.guard import DEFAULT, Guard, Limits, TooComplex, whole
 from app.graphql.overlaps import MOST_FIELDS, Overlaps
 from app.graphql.schema import schema
@@ -108,6 +108,13 @@ def test_variables_that_nobody_declared_are_not_kept() -> None:
         measured(SCHEMA, text, None, {"n": 3, **sent}, DEFAULT)
 
     assert left_by(ask) < 20_000
+
+
+def test_a_text_of_too_many_characters_is_not_kept() -> None:
+    text = "{ viewer { id } } #"
+    assert kind_of(text, None, DEFAULT) == "query"
+    assert left_by(lambda: kind_of(text + "x" * 1_000_000, None, DEFAULT)) < 20_000
+    assert kind_of(text + "x" * 1_000_000, None, DEFAULT) is None
 
 
 def test_elements_of_lists_in_arguments_cost() -> None:

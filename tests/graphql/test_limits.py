@@ -80,6 +80,25 @@ async def test_each_limit_of_an_operation_is_a_setting(settings: Settings, plann
 
 
 @pytest.mark.parametrize("planner", [True, False])
+async def test_a_document_that_is_too_long_is_refused_however_it_is_asked(
+    settings: Settings, planner: bool
+) -> None:
+    body = {"query": "{ viewer { id } } #" + "x" * 64_000}
+    async with _client(replace(settings, planner=planner)) as api:
+        for asked in (
+            {},
+            {"bindery-read": "replica"},
+            {"accept": "application/json, text/event-stream"},
+        ):
+            headers = {"authorization": f"Bearer {api.key}", **asked}
+            answer = await api.http.post("/graphql", json=body, headers=headers)
+            (error,) = answer.json()["errors"]
+            assert answer.status_code == 200
+            assert error["message"] == "The operation has characters 64019, the limit is 64000."
+            assert error["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+
+
+@pytest.mark.parametrize("planner", [True, False])
 async def test_a_page_whose_size_is_sent_as_null_counts_as_it_is_read(
     settings: Settings, planner: bool
 ) -> None:

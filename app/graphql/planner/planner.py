@@ -67,8 +67,6 @@ class Planner:
 
     async def _answer(self, operation: Operation, context: Context) -> ExecutionResult:
         limits = context.limits
-        if len(operation.query) > limits.characters:
-            raise Declined("refused")
         asked = chosen(parsed(operation.query, limits), operation.name)
         if asked.operation is not OperationType.QUERY:
             raise Declined(asked.operation.value)
