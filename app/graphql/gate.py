@@ -22,7 +22,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from app.graphql.guard import DEFAULT, Guard, Limits, TooComplex, whole
+from app.graphql.guard import Guard, Limits, TooComplex, whole
 from app.graphql.overlaps import MOST_FIELDS, Overlaps
 
 KEPT = 500
@@ -104,7 +104,7 @@ class Gate(SchemaExtension):
         yield
 
 
-def kind_of(text: str, name: str | None, limits: Limits = DEFAULT) -> str | None:
+def kind_of(text: str, name: str | None, limits: Limits) -> str | None:
     """`query`, `mutation` or `subscription`; None of what is in error, which is told later."""
     try:
         return chosen(parsed(text, limits), name).operation.value
@@ -112,7 +112,7 @@ def kind_of(text: str, name: str | None, limits: Limits = DEFAULT) -> str | None
         return None
 
 
-def label(schema: GraphQLSchema, text: str, name: str | None, limits: Limits = DEFAULT) -> str:
+def label(schema: GraphQLSchema, text: str, name: str | None, limits: Limits) -> str:
     """What an operation is counted as, judged or not. Raises GraphQLError."""
     document = parsed(text, limits)
     return Guard(schema, document, {}).label(chosen(document, name))

@@ -62,10 +62,13 @@ class Schema(strawberry.Schema):
                     refused = told(error, options.get("context_value"))
                     yield PreExecutionError(data=None, errors=[refused])
 
-        name = options.get("operation_name")
-        if not tracing.wanted() or query is None or (kind := kind_of(query, name)) is None:
+        if not tracing.wanted() or query is None:
             return safe()
-        return tracing.stream(safe(), kind, label(self._schema, query, name))
+        name, limits = options.get("operation_name"), options["context_value"].limits
+        kind = kind_of(query, name, limits)
+        if kind is None:
+            return safe()
+        return tracing.stream(safe(), kind, label(self._schema, query, name, limits))
 
 
 Mutation: Any = create_type(

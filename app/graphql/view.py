@@ -115,7 +115,10 @@ class GraphQLView:
         begun = time.perf_counter()
         late = False
         try:
-            with Deadline() as context.deadline, replica.allowed(_may_be_old(sent, operation)):
+            with (
+                Deadline() as context.deadline,
+                replica.allowed(_may_be_old(sent, operation, context)),
+            ):
                 result = await self._result(operation, context, sent.method)
         except TimeoutError:
             late, result = True, _late(context)
@@ -178,10 +181,10 @@ def _subscribes(operation: Operation, limits: Limits) -> bool:
     return kind_of(operation.query, operation.name, limits) == "subscription"
 
 
-def _may_be_old(sent: Sent, operation: Operation) -> bool:
+def _may_be_old(sent: Sent, operation: Operation, context: Context) -> bool:
     """Whether a replica may answer: the client says so, and nothing is written."""
     wanted = sent.headers.get(READ_HEADER) == replica.NAME
-    return wanted and kind_of(operation.query, operation.name) == "query"
+    return wanted and kind_of(operation.query, operation.name, context.limits) == "query"
 
 
 def _late(context: Context) -> ExecutionResult:

@@ -33,7 +33,9 @@ def pair() -> Iterator[Pair]:
 
 
 @asynccontextmanager
-async def client(pair: Pair, folder: Path, *, seconds: float) -> AsyncIterator[Api]:
+async def client(
+    pair: Pair, folder: Path, *, seconds: float, overlaps: int = 1_500
+) -> AsyncIterator[Api]:
     """A client of a server with a standby that may be so many seconds behind."""
     settings = Settings(
         data=folder,
@@ -41,6 +43,7 @@ async def client(pair: Pair, folder: Path, *, seconds: float) -> AsyncIterator[A
         database_replica=pair[1].url,
         database_replica_seconds=seconds,
         storage_reserve=0,
+        limit_overlaps=overlaps,
     )
     async with (
         served(settings) as address,
@@ -63,8 +66,9 @@ async def asked(api: Api, query: str = NAMES, read: str = "replica", **variables
     return body["data"]
 
 
-async def names(api: Api, read: str = "replica") -> list[str]:
-    return [node["name"] for node in (await asked(api, read=read))["products"]["nodes"]]
+async def names(api: Api, read: str = "replica", query: str = NAMES) -> list[str]:
+    told = await asked(api, query, read)
+    return [node["name"] for node in told["products"]["nodes"]]
 
 
 def held_up(standby: Cluster, held: bool) -> None:
@@ -87,6 +91,20 @@ async def test_who_allows_it_is_answered_by_the_standby(pair: Pair, tmp_path: Pa
             made = {"name": "written", "target": "x-y"}
             told = await asked(api, CREATE, input=made)
             assert told["createProduct"]["product"]["name"] == "written"
+        finally:
+            held_up(pair[1], False)
+
+
+async def test_a_raised_limit_holds_for_what_the_standby_answers(
+    pair: Pair, tmp_path: Path
+) -> None:
+    wide = NAMES.replace("name", "name " * 60)
+    async with client(pair, tmp_path, seconds=60, overlaps=2_000) as api:
+        held_up(pair[1], True)
+        try:
+            await api.product("unseen")
+            assert "unseen" not in await names(api, query=wide)
+            assert "unseen" in await names(api, read="", query=wide)
         finally:
             held_up(pair[1], False)
 

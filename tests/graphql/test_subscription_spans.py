@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -71,6 +72,22 @@ async def test_a_subscription_by_events_is_a_span_with_its_statements_below(
     # The client left, so that its answer has no end.
     assert attributes(request) == http("/graphql") | {"error.type": "incomplete"}
     assert "subscription binaryChanged" in below(exporter, request)
+
+
+async def test_a_subscription_that_a_raised_limit_lets_in_is_a_span(
+    settings: Settings, exporter: InMemorySpanExporter
+) -> None:
+    async with (
+        served(replace(settings, limit_overlaps=2_000)) as address,
+        httpx.AsyncClient(base_url=f"http://{address}", timeout=30) as http,
+    ):
+        api = await new_api(http, "acme")
+        binary = await api.binary(await api.version())
+        wide = FOLLOW.replace("bytesUploaded", "bytesUploaded " * 60)
+        async with followed(api, wide, id=binary["id"]) as results:
+            assert "errors" not in await anext(results)
+        span = await ended(exporter, "subscription binaryChanged")
+    assert attributes(span) == subscription()
 
 
 async def test_an_error_of_a_subscription_is_told_by_its_code(
