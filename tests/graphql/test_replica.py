@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app import database, replica
 from app.replica import Replica
 from app.settings import Settings
 from tests.api import Api
@@ -50,8 +51,16 @@ async def client(
         httpx.AsyncClient(base_url=f"http://{address}", timeout=30) as http,
     ):
         api = await new_api(http, "acme")
-        await asyncio.sleep(0.3)
+        await in_use()
         yield api
+
+
+async def in_use() -> None:
+    """Waits until the standby is known to have what there was a moment ago."""
+    with replica.allowed(True):
+        async with asyncio.timeout(10):
+            while database._standby is None or not database._standby.chosen():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
 
 
 async def asked(api: Api, query: str = NAMES, read: str = "replica", **variables: Any) -> Any:
