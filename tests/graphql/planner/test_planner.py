@@ -260,7 +260,10 @@ async def test_an_update_takes_two_statements(server: Server, api: Api, sent: li
     assert len(seen.texts) == 2
 
 
-async def test_every_example_is_planned(server: Server, api: Api) -> None:
+async def test_every_example_is_planned(
+    server: Server, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", at_rest())
     found = await world.build(api)
     executors = await both(server, api)
     generator = executors.generator(Random(1), found)
