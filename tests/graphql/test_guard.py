@@ -208,11 +208,16 @@ def test_counting_ends_where_a_document_unfolds_without_end() -> None:
         f"fragment F{i} on Device {{ b{i}: product {{ id }} {below.replace('@', str(i + 1))} }}"
         for i in range(30)
     ]
-    overlaps = Overlaps(parse("{ viewer { device { ...F0 } } }" + " ".join(ring)))
-    start = time.process_time()
-    overlaps.count(1_000)
-    assert time.process_time() - start < 0.05
-    assert overlaps.fields <= 2 * MOST_FIELDS
+    document = parse("{ viewer { device { ...F0 } } }" + " ".join(ring))
+    taken = []
+    for _ in range(3):
+        overlaps = Overlaps(document)
+        start = time.process_time()
+        overlaps.count(1_000)
+        taken.append(time.process_time() - start)
+        assert overlaps.fields <= 2 * MOST_FIELDS
+    # Garbage of other tests may be collected meanwhile, which is no part of it.
+    assert min(taken) < 0.05
 
 
 def test_what_is_kept_was_counted() -> None:
