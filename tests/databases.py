@@ -43,11 +43,14 @@ def embedded() -> Iterator[str]:
         prefix="bindery-", dir=_quick_folder(), ignore_cleanup_errors=True
     ) as folder:
         server = get_server(Path(folder) / "postgres")
-        for setting in (*_HASTE, "max_wal_size = '256MB'"):
-            server.psql(f"ALTER SYSTEM SET {setting}")
-        server.psql("SELECT pg_reload_conf()")
-        yield server.get_uri()
-        server.cleanup()
+        # Also where the block fails: the files of one that runs on would stay in the memory.
+        try:
+            for setting in (*_HASTE, "max_wal_size = '256MB'"):
+                server.psql(f"ALTER SYSTEM SET {setting}")
+            server.psql("SELECT pg_reload_conf()")
+            yield server.get_uri()
+        finally:
+            server.cleanup()
 
 
 def _quick_folder() -> Path | None:

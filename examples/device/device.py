@@ -41,7 +41,10 @@ def ask(mutation, **about):
 
 
 def fetch(entry):
-    """Brings one file beside its place. Raises ValueError where no trusted key signed it."""
+    """Brings one file beside its place. Raises ValueError where no trusted key signed it.
+
+    A line that fails is an OSError: the release is not to blame, and the next poll asks again.
+    """
     if (name := entry["artifact"]["name"]) not in PLACES:
         raise ValueError(f"there is no place for {name}")
     digest, path = hashlib.sha256(), PLACES[name].with_suffix(".new")
@@ -52,6 +55,8 @@ def fetch(entry):
             file.write(piece)
         file.flush()
         os.fsync(file.fileno())
+        if answer.length:  # What Content-Length said is still to come.
+            raise OSError(f"{name} was cut off")
     for signature in (bytes.fromhex(one["signature"]) for one in entry["signatures"]):
         try:
             TRUSTED.verify(digest.hexdigest().encode(), signature)
@@ -71,7 +76,7 @@ try:
     fetched = [fetch(entry) for entry in update["manifest"]]
     for path, place in fetched:
         path.replace(place)
-except (OSError, ValueError) as error:
+except ValueError as error:
     ask(REPORT, reported={"releaseId": new}, outcome="FAILED", message=str(error))
     sys.exit(f"not installed: {error}")
 RUNS.write_text(new)

@@ -47,8 +47,9 @@ new=$(printf %s "$update" | jq --raw-output .release.id)
 entry=$(printf %s "$update" | jq '.manifest[] | select(.artifact.name == "firmware")')
 url=$(printf %s "$entry" | jq --raw-output .url)
 case $url in /*) url=$BINDERY_URL$url ;; esac
-if curl --silent --show-error --fail --location --output firmware.new "$url" &&
-    signed firmware.new "$entry"; then
+# A line that fails ends this: nothing is wrong with the release, and the next poll asks again.
+curl --silent --show-error --fail --location --output firmware.new "$url"
+if signed firmware.new "$entry"; then
     mv firmware.new firmware.bin
     printf %s "$new" >release
     report "$new" INSTALLED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -114,12 +115,18 @@ async def fleet(tmp_path: Path) -> AsyncIterator[Fleet]:
             yield Fleet(api, cohort, device, folder, environment)
 
 
-@pytest.mark.parametrize("client", ["device.py", "device.sh"])
-async def test_a_client_installs_what_its_key_signed(fleet: Fleet, client: str) -> None:
+@pytest.fixture(params=["device.py", "device.sh"])
+def program(request: pytest.FixtureRequest) -> tuple[str, Path]:
+    """How a client is run."""
+    client: str = request.param
     if client == "device.sh" and (missing := [one for one in TOOLS if not shutil.which(one)]):
         pytest.skip(f"NOT SHOWN: {', '.join(missing)} not here")
-    program = (sys.executable if client == "device.py" else "sh", EXAMPLES / client)
+    return sys.executable if client == "device.py" else "sh", EXAMPLES / client
 
+
+async def test_a_client_installs_what_its_key_signed(
+    fleet: Fleet, program: tuple[str, Path]
+) -> None:
     ran = fleet.poll(*program)
     assert (ran.returncode, ran.stderr, fleet.installed) == (0, "", None)
 
@@ -141,19 +148,31 @@ async def test_a_client_installs_what_its_key_signed(fleet: Fleet, client: str) 
     assert not (fleet.folder / "firmware.new").exists()
 
 
-@pytest.mark.parametrize("client", ["device.py", "device.sh"])
-async def test_a_client_that_is_refused_says_so(fleet: Fleet, client: str) -> None:
+async def test_a_client_that_is_refused_says_so(fleet: Fleet, program: tuple[str, Path]) -> None:
     """It does not end as if there were nothing to install."""
-    program = (sys.executable if client == "device.py" else "sh", EXAMPLES / client)
-    for wrong in (
-        {"BINDERY_URL": "http://127.0.0.1:9"},
-        {"BINDERY_KEY": "bky_"},
-        {"BINDERY_DEVICE": fleet.cohort},
+    for wrong, told in (
+        ({"BINDERY_URL": "http://127.0.0.1:9"}, "refused|connect"),
+        ({"BINDERY_KEY": "bky_"}, "401"),
+        ({"BINDERY_DEVICE": fleet.cohort}, "refused: .*BAD_USER_INPUT"),
     ):
         there = Fleet(fleet.api, fleet.cohort, "", fleet.folder, {**fleet.environment, **wrong})
         ran = there.poll(*program)
         assert ran.returncode != 0
-        assert ran.stderr
+        assert re.search(told, ran.stderr), ran.stderr
+
+
+async def test_a_line_that_fails_is_no_failed_installation(
+    fleet: Fleet, program: tuple[str, Path]
+) -> None:
+    """Else a device with a bad line would halt the phase for all the others."""
+    await fleet.release(CONTENTS[0])
+    (blob,) = (one for one in (fleet.folder.parent / "data" / "blobs").rglob("*") if one.is_file())
+    # The server sends no end of what is damaged: the client sees a connection that is cut.
+    blob.write_bytes(bytes(len(CONTENTS[0])))
+    ran = fleet.poll(*program)
+    assert ran.returncode != 0
+    assert fleet.installed is None
+    assert await fleet.outcomes() == []
 
 
 def test_the_page_shows_the_file() -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 TOO_COMPLEX: Final = "QUERY_TOO_COMPLEX"
 INVALID: Final = "GRAPHQL_VALIDATION_FAILED"
+NOT_JSON: Final = "BAD_JSON"
 UNPARSED: Final = "GRAPHQL_PARSE_FAILED"
 
 
@@ -240,7 +241,7 @@ def depths() -> Iterator[Hostile]:
     yield asked(
         "a variable nested 900 deep",
         "query($i: UpdateBinaryInput!) { __typename }",
-        INVALID,
+        NOT_JSON,
         i=nested(900),
     )
 
