@@ -10,8 +10,8 @@ from graphql import GraphQLOutputType
 
 from app.graphql.context import Context
 from app.graphql.leaves import written_by
+from app.graphql.named import Found
 from app.graphql.planner.builder import Run
-from app.graphql.planner.steps import Found
 from app.graphql.planner.views import Names, ObjectView, RowView
 from app.models import Binary
 from app.reads.best import BestBinary

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -67,6 +70,29 @@ class Context:
         seconds = self.server.settings.query_seconds
         if self.deadline is not None and seconds:
             self.deadline.limit(seconds)
+
+    @contextmanager
+    def let_in(self, label: str, *, cost: int) -> Iterator[None]:
+        """Limits a query's time, charges its key, and counts it, be it answered or ended too late.
+
+        Where the block raises something else, that is taken back: another executor lets it in anew.
+        """
+        self.label = label
+        self.limit_time()
+        if self.spent:
+            # A field of the answer tells what was spent, this operation included.
+            self.spent.cost += cost
+        try:
+            yield
+        except Exception:
+            if self.spent:
+                # Other requests of the key may have added theirs meanwhile: these stay.
+                self.spent.cost -= cost
+            raise
+        except asyncio.CancelledError:
+            self.server.metrics.operation(label, cost=cost)
+            raise
+        self.server.metrics.operation(label, cost=cost)
 
     def require_reader(self) -> None:
         """Refuses a device's key. Raises Forbidden."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -66,27 +63,22 @@ class Planner:
         return None
 
     async def _answer(self, operation: Operation, context: Context) -> ExecutionResult:
+        text, name, given = operation.query, operation.name, operation.variables or {}
         limits = context.limits
-        asked = chosen(parsed(operation.query, limits), operation.name)
+        asked = chosen(parsed(text, limits), name)
         if asked.operation is not OperationType.QUERY:
             raise Declined(asked.operation.value)
         # The guard comes before all that takes time by the size of what was sent.
-        cost, label = measured(
-            self._schema._schema, operation.query, operation.name, operation.variables or {}, limits
-        )
-        known = self._known(operation.query, operation.name, limits)
+        cost, label = measured(self._schema._schema, text, name, given, limits)
+        known = self._known(text, name, limits)
         if known is None:
             raise Declined("invalid")
-        variables = get_variable_values(
-            self._schema._schema,
-            known.operation.variable_definitions or (),
-            operation.variables or {},
-            max_errors=1,
-        )
+        declared = known.operation.variable_definitions or ()
+        variables = get_variable_values(self._schema._schema, declared, given, max_errors=1)
         if isinstance(variables, list):
             raise Declined("variables")
         postgres = database.dialect(database.reader()) == "postgres"
-        with _let_in(context, label, cost=cost):
+        with context.let_in(label, cost=cost):
             plan = self._plan(known, variables, context, postgres=postgres)
             (data,) = await plan.build(Run(context, variables), [_QUERY])
         return ExecutionResult(data, None, {"cost": {"requested": cost, "limit": limits.cost}})
@@ -117,30 +109,6 @@ class Planner:
             if isinstance(one, FragmentDefinitionNode)
         }
         return Known(operation, fragments, sorted(variables_in(document, in_directives=True)))
-
-
-@contextmanager
-def _let_in(context: Context, label: str, *, cost: int) -> Iterator[None]:
-    """Limits a query's time, charges its key, and counts it, be it answered or ended too late.
-
-    A decline takes that back, as the reference executor lets the query in anew.
-    """
-    context.label = label
-    context.limit_time()
-    if context.spent:
-        # A field of the answer tells what was spent, this operation included.
-        context.spent.cost += cost
-    try:
-        yield
-    except Exception:
-        if context.spent:
-            # Other requests of the key may have added theirs meanwhile: these stay.
-            context.spent.cost -= cost
-        raise
-    except asyncio.CancelledError:
-        context.server.metrics.operation(label, cost=cost)
-        raise
-    context.server.metrics.operation(label, cost=cost)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""The reads of a plan but for pages: rows by a key, what arguments name, what a resolver gives."""
+"""The reads of a plan but for pages: rows by a key, and what a resolver gives."""
 
 from __future__ import annotations
 
@@ -48,23 +48,6 @@ class Rows:
         for row, value in zip(rows, built, strict=True):
             many[row[self.place]].append(value)
         return [many.get(key) for key in keys]
-
-
-@dataclass
-class Found:
-    """The one thing that a query's arguments name, for whoever may read."""
-
-    arguments: Arguments
-    find: Callable[[Run, dict[str, Any]], Awaitable[Any]]
-    calls: ClassVar = False
-
-    async def load(self, run: Run, sources: Sequence[Any]) -> Sequence[Any]:
-        """It. Declines where there is none: the field's error is the reference's to tell."""
-        run.context.require_reader()
-        found = await self.find(run, self.arguments(run))
-        if found is None:
-            raise Declined("refused")
-        return [found] * len(sources)
 
 
 @dataclass
