@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -113,12 +114,17 @@ def _run(chosen: argparse.Namespace, settings: Settings, work: Work, told: Told)
     progress = Progress(sys.stderr, quiet=chosen.json)
 
     async def run() -> Json:
+        task = asyncio.current_task()
+        assert task is not None
+        # A handler of the loop wakes it. Without, a signal that comes just before it begins to wait
+        # is seen when something else wakes it, and a large file takes minutes to read.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
         async with connected(settings.url, settings.key, note=progress.note) as service:
             return await work(service, chosen, progress)
 
     try:
         result = asyncio.run(run())
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         progress.end()
         progress.note("Interrupted; the same command goes on where it was.")
         return Status.INTERRUPTED

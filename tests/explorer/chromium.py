@@ -36,7 +36,7 @@ _CLEAN = (
     "--metrics-recording-only",
     # Whatever the page or the browser asks for elsewhere has no address. The browser asks its maker
     # for this and that in spite of the above; it gets as far as this.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP elsewhere.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--no-proxy-server",
 )
 

@@ -111,6 +111,11 @@ def test_the_address_that_is_printed_brings_the_key(browser: str, tmp_path: Path
         page.wait(f"{TAB} === 'Binaries'")
         page.click(RUN)
         page.wait(f"{ANSWER}.includes('totalCount')")
+        # A server that is not of this machine takes no key from a link that anybody may have sent.
+        page.open(f"{address.replace('127.0.0.1', 'elsewhere.test')}#key={key}")
+        page.wait(f"{HEADERS}?.innerText.includes('Bearer')")
+        assert page.value("location.hash") == f"#key={key}"
+        assert key not in page.value(f"{HEADERS}.innerText")
     stored = [one for one in profile.rglob("Local Storage/**/*") if one.is_file()]
     assert any(b"graphiql:queries" in one.read_bytes() for one in stored)
     assert not any(key.encode() in one.read_bytes() for one in stored)
