@@ -7,6 +7,7 @@ import asyncio
 import json
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -118,7 +119,8 @@ def _run(chosen: argparse.Namespace, settings: Settings, work: Work, told: Told)
         assert task is not None
         # A handler of the loop wakes it. Without, a signal that comes just before it begins to wait
         # is seen when something else wakes it, and a large file takes minutes to read.
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+        if threading.current_thread() is threading.main_thread():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
         async with connected(settings.url, settings.key, note=progress.note) as service:
             return await work(service, chosen, progress)
 
