@@ -1,11 +1,14 @@
-"""Which variables a part of a document uses."""
+"""Which variables a part of a document uses, and how much is sent for them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from graphql import DirectiveNode, Node, VariableNode, visit
 from graphql.language import Visitor
+
+LONG: Final = 1_000
+"""So many elements does a list of a query's arguments take at most."""
 
 
 class _Variables(Visitor):
@@ -33,3 +36,10 @@ def variables_in(node: Node, *, in_directives: bool = False) -> set[str]:
     visitor = _Variables(in_directives=in_directives)
     visit(node, visitor)
     return visitor.names
+
+
+def is_long(value: object) -> bool:
+    """Whether a list in a variable's value has more elements than any field of a query takes."""
+    if isinstance(value, dict):
+        return any(map(is_long, value.values()))
+    return isinstance(value, list) and (len(value) > LONG or any(map(is_long, value)))
