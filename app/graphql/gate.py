@@ -24,12 +24,11 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from app.graphql.guard import Guard, Limits, TooComplex, whole
 from app.graphql.overlaps import MOST_FIELDS, Overlaps
+from app.graphql.variables import is_wide
 
 KEPT = 500
 """How many documents are kept parsed and validated; the least used ones go first."""
 MAX_ERRORS = 5
-WIDE = 100
-"""Variables with an object of more members than this are looked at before execution does."""
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
 
@@ -92,7 +91,7 @@ class Gate(SchemaExtension):
         schema, limits = execution.schema._schema, execution.context.limits
         errors = list(validated(schema, execution.query or "", limits))
         variables = execution.variables or {}
-        if not errors and _is_wide(variables):
+        if not errors and is_wide(variables):
             # Execution would look for fifty errors, each of which repeats all that was sent.
             name = execution._provided_operation_name
             document = parsed(execution.query or "", limits)
@@ -116,12 +115,6 @@ def label(schema: GraphQLSchema, text: str, name: str | None, limits: Limits) ->
     """What an operation is counted as, judged or not. Raises GraphQLError."""
     document = parsed(text, limits)
     return Guard(schema, document, {}).label(chosen(document, name))
-
-
-def _is_wide(value: object) -> bool:
-    if isinstance(value, dict):
-        return len(value) > WIDE or any(map(_is_wide, value.values()))
-    return isinstance(value, list) and any(map(_is_wide, value))
 
 
 def parsed(text: str, limits: Limits) -> DocumentNode:

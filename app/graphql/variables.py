@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from graphql import DirectiveNode, Node, VariableNode, visit
 from graphql.language import Visitor
 
+WIDE: Final = 100
+"""An object with more fields than this is looked at before execution does; no input has so many."""
 LONG: Final = 1_000
 """So many elements does a list of a query's arguments take at most."""
 
@@ -38,8 +41,17 @@ def variables_in(node: Node, *, in_directives: bool = False) -> set[str]:
     return visitor.names
 
 
-def is_long(value: object) -> bool:
-    """Whether a list in a variable's value has more elements than any field of a query takes."""
+def is_wide(value: object, *, elements: int | None = None) -> bool:
+    """Whether an object in a variable's value has above WIDE fields, or a list above `elements`."""
+    inner: Collection[object]
+    most: int | None
     if isinstance(value, dict):
-        return any(map(is_long, value.values()))
-    return isinstance(value, list) and (len(value) > LONG or any(map(is_long, value)))
+        most, inner = WIDE, value.values()
+    elif isinstance(value, list):
+        most, inner = elements, value
+    else:
+        return False
+    too_many = most is not None and len(inner) > most
+    return too_many or any(
+        is_wide(one, elements=elements) for one in inner if isinstance(one, dict | list)
+    )

@@ -25,7 +25,7 @@ from app.graphql.planner.builder import Builder, Declined, Run
 from app.graphql.planner.compiler import Compiler
 from app.graphql.schema import Schema
 from app.graphql.transport import Operation
-from app.graphql.variables import is_long, variables_in
+from app.graphql.variables import LONG, is_wide, variables_in
 from app.rules.access import Role
 from app.rules.refusal import BinderyError
 
@@ -73,7 +73,7 @@ class Planner:
         known = self._known(text, name, limits)
         if known is None:
             raise Declined("invalid")
-        if is_long(given):  # It is refused anyway, and would be read twice until then.
+        if is_wide(given, elements=LONG):  # It would be read twice until it is refused.
             raise Declined("variables")
         declared = known.operation.variable_definitions or ()
         variables = get_variable_values(self._schema._schema, declared, given, max_errors=1)
