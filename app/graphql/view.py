@@ -22,7 +22,7 @@ from app.graphql.context import Context
 from app.graphql.deadline import Deadline
 from app.graphql.documents import Documents
 from app.graphql.errors import told
-from app.graphql.gate import kind_of
+from app.graphql.gate import MAX_ERRORS, kind_of
 from app.graphql.guard import Limits
 from app.graphql.planner.planner import Planner
 from app.graphql.rate import Rates
@@ -44,7 +44,6 @@ from app.rules.refusal import BinderyError
 from app.server import Server
 
 log = logging.getLogger(__name__)
-MAX_ERRORS = 5
 HEADERS = {
     media_type: [
         (b"content-type", f"{media_type}; charset=utf-8".encode()),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import httpx
-import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
@@ -17,24 +15,17 @@ from opentelemetry.trace import StatusCode
 from app.settings import Settings
 from tests.api import Api
 from tests.conftest import new_api
-from tests.graphql.test_subscriptions import FOLLOW, followed, served, socket_of
+from tests.graphql.test_subscriptions import (
+    FOLLOW,
+    address,
+    client,
+    followed,
+    served,
+    socket_of,
+)
 from tests.spans import attributes, below, exporter, http, operations
 
-__all__ = ["exporter"]
-
-
-@pytest.fixture
-async def address(settings: Settings) -> AsyncIterator[str]:
-    """The address of a running server."""
-    async with served(settings) as found:
-        yield found
-
-
-@pytest.fixture
-async def client(address: str) -> AsyncIterator[Api]:
-    """A client with an ADMIN key."""
-    async with httpx.AsyncClient(base_url=f"http://{address}", timeout=30) as found:
-        yield await new_api(found, "acme")
+__all__ = ["address", "client", "exporter"]
 
 
 async def ended(exporter: InMemorySpanExporter, name: str) -> ReadableSpan:
